@@ -1,0 +1,204 @@
+"""The bundle: the deployable folder with graphs, model metadata and figures.
+
+    bundle.yaml      metadata: format version, config, graphs with sha256, states, evaluation, parity
+    clip.onnx        clip -> probability
+    step.onnx        time step + states -> probability + new states
+    background.png   the background that preprocessing subtracts, if it has one
+
+A bundle is data: loading one reads YAML, ONNX and PNG and never runs code in it.
+"""
+
+import enum
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import cv2
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from fishrt.config import Config, TrainMode
+from fishrt.errors import BundleError, ConfigError
+from fishrt.preprocess import Preprocessor, load_background
+from fishrt.storage import sha256_of
+
+FORMAT_VERSION = 1
+METADATA_FILE = "bundle.yaml"
+BACKGROUND_FILE = "background.png"
+BUNDLED = Path(__file__).parent / "bundles"
+
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+$")]
+
+
+class GraphKind(enum.StrEnum):
+    """The two graphs of a bundle."""
+
+    CLIP = "clip"
+    STEP = "step"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GraphFile(_Section):
+    """One graph's file in the bundle folder and the hash of its bytes."""
+
+    file: FileName
+    sha256: str
+
+
+class StateSpec(_Section):
+    """One entry of the state that a step takes and gives, float32 `(lanes, *shape)`."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
+class HardSigmoid(_Section):
+    """The recurrent activation: clip(alpha * x + beta, 0, 1); 2021's Keras has 0.2 and 0.5."""
+
+    alpha: float = 0.2
+    beta: float = 0.5
+
+
+class BundleMetadata(_Section):
+    """What `bundle.yaml` holds."""
+
+    format_version: int
+    fishrt_version: str
+    name: str
+    config: Config
+    hard_sigmoid: HardSigmoid = HardSigmoid()
+    graphs: dict[GraphKind, GraphFile]
+    states: tuple[StateSpec, ...]
+    threshold: float = Field(0.5, ge=0, le=1)
+    evaluation: dict[str, Any] = Field(default_factory=dict)
+    parity: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def trained_for(self) -> TrainMode:
+        """Whether the model was trained on windows from zero state or on carried state."""
+        return self.config.train.mode
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle that was read and checked.
+
+    Attributes:
+        folder: Where it lies.
+        metadata: What `bundle.yaml` holds.
+        background: uint8 `(H, W)` that preprocessing subtracts, or None.
+    """
+
+    folder: Path
+    metadata: BundleMetadata
+    background: NDArray[np.uint8] | None
+
+    def graph(self, kind: GraphKind) -> Path:
+        """Path of one of the bundle's ONNX files.
+
+        Raises:
+            BundleError: If the file is missing or its bytes are not those that were exported.
+        """
+        graph = self.metadata.graphs.get(kind)
+        if graph is None:
+            raise BundleError(f"the bundle {self.folder} has no {kind} graph; export it again.")
+        path = self.folder / graph.file
+        if not path.is_file():
+            raise BundleError(f"the bundle {self.folder} lacks {graph.file}; copy it whole.")
+        if sha256_of(path) != graph.sha256:
+            raise BundleError(
+                f"{path} is damaged (its bytes are not those that were exported); copy the bundle "
+                "again or export it again."
+            )
+        return path
+
+    @property
+    def preprocessor(self) -> Preprocessor:
+        """The preprocessing that the model was trained with."""
+        config = self.metadata.config
+        return Preprocessor(
+            config.clip.height,
+            config.clip.width,
+            config.preprocess.region,
+            config.preprocess.polarity,
+            self.background,
+        )
+
+
+def find_bundle(source: str | Path) -> Path:
+    """Folder of a bundle, given its path or the name of one that ships with fishrt (`demo`).
+
+    Raises:
+        BundleError: If there is no such folder.
+    """
+    for folder in (Path(source), BUNDLED / str(source)):
+        if folder.is_dir():
+            return folder
+    names = ", ".join(sorted(path.name for path in BUNDLED.glob("*/")))
+    raise BundleError(
+        f"there is no bundle folder {source}; give the path of one that `fishrt export` wrote, "
+        f"or one that ships with fishrt: {names}."
+    )
+
+
+def load_bundle(source: str | Path) -> Bundle:
+    """Reads and checks a bundle.
+
+    Args:
+        source: Path of a bundle folder, or the name of a bundle that ships with fishrt.
+
+    Raises:
+        BundleError: If it is missing, damaged, or of another format version.
+    """
+    folder = find_bundle(source)
+    path = folder / METADATA_FILE
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BundleError(
+            f"{folder} is not a bundle: {METADATA_FILE} cannot be read ({error.strerror})."
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BundleError(f"{path} is damaged: it is not valid YAML.") from error
+    version = content.get("format_version") if isinstance(content, dict) else None
+    if version != FORMAT_VERSION:
+        raise BundleError(
+            f"the bundle {folder} has format version {version}, but this fishrt reads version "
+            f"{FORMAT_VERSION}; export it again with this fishrt, or install the one it came from."
+        )
+    try:
+        metadata = BundleMetadata.model_validate(content)
+    except ValidationError as error:
+        key = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise BundleError(f"{path} is damaged: {key}: {error.errors()[0]['msg']}.") from error
+    return Bundle(folder, metadata, _stored_background(folder))
+
+
+def save_metadata(folder: Path, metadata: BundleMetadata) -> None:
+    """Writes `bundle.yaml` into a folder that already holds the graphs."""
+    text = yaml.safe_dump(metadata.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    (folder / METADATA_FILE).write_text(text, encoding="utf-8")
+
+
+def save_background(folder: Path, background: NDArray[np.uint8] | None) -> None:
+    """Writes the background picture that preprocessing subtracts, if there is one."""
+    if background is not None:
+        encoded, data = cv2.imencode(".png", background)
+        if not encoded:  # a uint8 grey image always can be
+            raise BundleError("the background picture cannot be encoded.")
+        (folder / BACKGROUND_FILE).write_bytes(data.tobytes())
+
+
+def _stored_background(folder: Path) -> NDArray[np.uint8] | None:
+    path = folder / BACKGROUND_FILE
+    if not path.is_file():
+        return None
+    try:
+        return load_background(path)
+    except ConfigError as error:
+        raise BundleError(f"the bundle is damaged: {error}") from error

@@ -1,0 +1,74 @@
+"""The command line: `fishrt COMMAND`, one module a command.
+
+Heavy imports (numpy, OpenCV, TensorFlow, ...) stand inside the command bodies, so that
+`fishrt --help` answers at once.
+"""
+
+import os
+import sys
+
+import typer
+
+from fishrt import __version__
+from fishrt.cli import bench, export, live, simulate, train
+from fishrt.errors import ExitCode, FishrtError, output_error
+
+app = typer.Typer(
+    name="fishrt",
+    help="Forecast bursts of group motion in overhead video of fish, and say so live.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+app.command()(simulate.simulate)
+app.command()(train.train)
+app.command()(export.export)
+app.command()(live.live)
+app.command()(bench.bench)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"fishrt {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    del version
+
+
+def main() -> None:
+    """Runs the command line; every expected error becomes one sentence and an exit code."""
+    # OpenCV and its FFmpeg print to stderr by themselves; our own sentence says it better
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    try:
+        app()
+    except FishrtError as error:
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("interrupted.", ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # the reader of our output left (`fishrt live | head`); nothing more can be written there
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(ExitCode.OUTPUT) from None
+    except OSError as error:
+        _fail(str(output_error(error.filename or "the output", error)), ExitCode.OUTPUT)
+    except Exception as error:
+        if os.environ.get("FISHRT_DEBUG"):
+            raise
+        _fail(
+            f"internal error ({type(error).__name__}: {error}); please report it, with what "
+            "FISHRT_DEBUG=1 prints.",
+            ExitCode.INTERNAL,
+        )
+
+
+def _fail(sentence: str, code: ExitCode) -> None:
+    print(f"fishrt: {sentence}", file=sys.stderr)
+    raise SystemExit(int(code))

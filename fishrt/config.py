@@ -1,0 +1,282 @@
+"""The configuration: pydantic models with the published defaults, YAML files, overrides.
+
+A config is data: it is read with a safe YAML loader and nothing in it is ever run.
+"""
+
+import enum
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from fishrt.clip import ClipGeometry
+from fishrt.errors import ConfigError
+from fishrt.motion import LabelRule
+from fishrt.preprocess import Background, Polarity, RegionOfInterest
+
+CONFIG_FOLDERS = (Path(__file__).parent / "configs", Path(__file__).parent.parent / "configs")
+
+
+class TrainMode(enum.StrEnum):
+    """What the model is trained for: clips from zero state, or a state carried on."""
+
+    WINDOW = "window"
+    STREAM = "stream"
+
+
+class Flips(enum.StrEnum):
+    """How mirrored clips are added to training."""
+
+    NONE = "none"
+    RANDOM = "random"
+    CONCATENATE = "concatenate"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ClipConfig(_Section):
+    """Shape and rate of the model's input."""
+
+    steps: int = Field(30, ge=1)
+    frames_per_step: int = Field(4, ge=1)
+    height: int = Field(120, ge=8)
+    width: int = Field(160, ge=8)
+    fps: float = Field(30.0, gt=0, le=1000)
+
+    @property
+    def geometry(self) -> ClipGeometry:
+        """The clip geometry of these settings."""
+        return ClipGeometry(self.steps, self.frames_per_step, self.height, self.width)
+
+
+class PreprocessConfig(_Section):
+    """From camera image to frame; see `fishrt.preprocess`."""
+
+    roi: tuple[int, int, int, int] | None = None
+    background: Background = Background.NONE
+    background_image: Path | None = None
+    median_images: int = Field(101, ge=3)
+    polarity: Polarity = Polarity.BRIGHT
+
+    @model_validator(mode="after")
+    def _check(self) -> "PreprocessConfig":
+        if self.background is Background.IMAGE and self.background_image is None:
+            raise ValueError("background 'image' needs background_image, the path of a picture")
+        if self.roi and (min(self.roi[:2]) < 0 or min(self.roi[2:]) < 1):
+            raise ValueError("roi is [x, y, width, height] with x, y >= 0 and a positive size")
+        return self
+
+    @property
+    def region(self) -> RegionOfInterest | None:
+        """The region of interest, or None for the whole picture."""
+        return RegionOfInterest(*self.roi) if self.roi else None
+
+
+class LabelConfig(_Section):
+    """The burst label rule; see `fishrt.motion`."""
+
+    horizon: int = Field(45, ge=1)
+    depth: float = Field(0.1, ge=0, le=1)
+    threshold: float = Field(0.001, ge=0)
+
+    @property
+    def rule(self) -> LabelRule:
+        """The label rule of these settings."""
+        return LabelRule(self.horizon, self.depth, self.threshold)
+
+
+class ModelConfig(_Section):
+    """The network: one ConvLSTM layer for each number of filters."""
+
+    filters: tuple[Annotated[int, Field(ge=1)], ...] = Field((16, 32), min_length=1, max_length=4)
+    kernel_size: int = Field(3, ge=1)
+    pool_size: int = Field(2, ge=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> "ModelConfig":
+        if self.kernel_size % 2 == 0:
+            raise ValueError("kernel_size must be odd")
+        return self
+
+
+class TrainConfig(_Section):
+    """How the network is fitted."""
+
+    mode: TrainMode = TrainMode.WINDOW
+    batch_size: int = Field(4, ge=1)
+    learning_rate: float = Field(8e-5, gt=0)
+    epochs: int = Field(9, ge=1)
+    clips_per_epoch: int | None = Field(None, ge=1)
+    loss_steps: int = Field(1, ge=1)
+    flips: Flips = Flips.CONCATENATE
+    class_weights: bool = True
+    seed: int = Field(0, ge=0)
+
+
+class SplitConfig(_Section):
+    """Shares of a recording, in time order: train, validation, test."""
+
+    train: float = Field(0.8338, gt=0, lt=1)
+    validation: float = Field(0.0666, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> "SplitConfig":
+        if self.train + self.validation > 1:
+            raise ValueError("train and validation together must not be more than 1")
+        return self
+
+
+class Config(_Section):
+    """Everything that a run needs to know, with the published study's defaults."""
+
+    clip: ClipConfig = ClipConfig()
+    preprocess: PreprocessConfig = PreprocessConfig()
+    label: LabelConfig = LabelConfig()
+    split: SplitConfig = SplitConfig()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> "Config":
+        if self.train.loss_steps > self.clip.steps:
+            raise ValueError(
+                f"train.loss_steps ({self.train.loss_steps}) cannot be more than clip.steps "
+                f"({self.clip.steps})"
+            )
+        height, width = self.clip.height, self.clip.width
+        for layer, _ in enumerate(self.model.filters):
+            if layer:
+                height, width = height // self.model.pool_size, width // self.model.pool_size
+            height -= self.model.kernel_size - 1
+            width -= self.model.kernel_size - 1
+            if min(height, width) < 1:
+                raise ValueError(
+                    f"frames of {self.clip.width}x{self.clip.height} are too small for "
+                    f"{len(self.model.filters)} layers: nothing is left after layer {layer + 1}"
+                )
+        return self
+
+
+def load_config(source: Path | str | None, overrides: Iterable[str] = ()) -> Config:
+    """Reads a config: the published defaults, then a YAML file, then overrides.
+
+    Args:
+        source: Path of a YAML file, or the name of a config that ships with fishrt
+            (`demo`, `visionary-serenity`, ...), or None for the published defaults.
+        overrides: Dotted settings such as `train.batch_size=8`; the values are YAML.
+
+    Returns:
+        The checked config.
+
+    Raises:
+        ConfigError: If a file is missing or not YAML, a key unknown, or a value wrong.
+    """
+    settings: dict[str, Any] = {}
+    if source is not None:
+        path = find_config(source)
+        settings = _read_yaml(path)
+    for override in overrides:
+        _apply_override(settings, override)
+    return parse_config(settings, str(source) if source is not None else "the settings")
+
+
+def parse_config(settings: Mapping[str, Any], origin: str) -> Config:
+    """Checks settings that were read as data.
+
+    Args:
+        settings: Nested mapping, as YAML gives it.
+        origin: Where they come from, for the error sentence.
+
+    Raises:
+        ConfigError: If a key is unknown or a value wrong.
+    """
+    try:
+        return Config.model_validate(settings)
+    except ValidationError as error:
+        raise ConfigError(f"{origin}: {_sentence(error)}") from error
+
+
+def find_config(source: Path | str) -> Path:
+    """Path of a config file, given its path or the name of one that ships with fishrt.
+
+    Raises:
+        ConfigError: If there is no such file; the sentence lists the names that exist.
+    """
+    path = Path(source)
+    if path.is_file():
+        return path
+    for folder in CONFIG_FOLDERS:
+        named = folder / f"{source}.yaml"
+        if named.is_file():
+            return named
+    names = sorted({file.stem for folder in CONFIG_FOLDERS for file in folder.glob("*.yaml")})
+    raise ConfigError(
+        f"there is no config file {source}; give the path of a YAML file or one of these names: "
+        f"{', '.join(names)}."
+    )
+
+
+def dump_config(config: Config) -> str:
+    """The whole config as YAML text that `load_config` reads back to an equal config."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the config {path}: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", None)
+        where = f" (line {line + 1})" if line is not None else ""
+        raise ConfigError(f"the config {path} is not valid YAML{where}.") from error
+    if settings is None:
+        return {}
+    if not isinstance(settings, dict):
+        raise ConfigError(f"the config {path} must be sections with settings, such as `train:`.")
+    return settings
+
+
+def _apply_override(settings: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    names = key.strip().split(".")
+    if not equals or not all(names):
+        raise ConfigError(
+            f"the override {override!r} is not of the form section.key=value, such as "
+            "train.batch_size=8."
+        )
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the value in the override {override!r} is not valid YAML.") from error
+    section = settings
+    for name in names[:-1]:
+        section = section.setdefault(name, {})
+        if not isinstance(section, dict):
+            raise ConfigError(f"the override {override!r} goes into {name}, which is no section.")
+    section[names[-1]] = value
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = ", ".join(_known_keys(first["loc"][:-1]))
+        return f"unknown setting {key}; known there: {known}."
+    reason = first["msg"].removeprefix("Value error, ")
+    shown = f", not {first['input']!r}" if first["type"] not in ("value_error", "missing") else ""
+    return f"{key + ': ' if key else ''}{reason[:1].lower()}{reason[1:]}{shown}."
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Config
+    for name in location:
+        annotation = model.model_fields[str(name)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            break
+        model = annotation
+    return list(model.model_fields)

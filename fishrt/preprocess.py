@@ -1,0 +1,177 @@
+"""Preprocessing: from a camera image to a frame, the same for prepare, predict and live.
+
+A frame is uint8, grey, with bright animals on a dark background. The steps, in order: grey,
+region of interest, background removal with polarity, resize with INTER_AREA. They are part of
+the model's input contract and travel in the recording and in the bundle.
+"""
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fishrt.errors import ConfigError, SourceError
+
+
+class Background(enum.StrEnum):
+    """Where the still background that is subtracted comes from."""
+
+    NONE = "none"
+    IMAGE = "image"
+    MEDIAN = "median"
+
+
+class Polarity(enum.StrEnum):
+    """Whether the animals are brighter or darker than what is behind them."""
+
+    BRIGHT = "bright"
+    DARK = "dark"
+
+
+@dataclass(frozen=True)
+class RegionOfInterest:
+    """A rectangle in camera pixels: left edge `x`, top edge `y`, `width` and `height`."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Preprocessor:
+    """All that turns one camera image into one frame.
+
+    Attributes:
+        height: Frame height in pixels.
+        width: Frame width in pixels.
+        roi: Region of interest in camera pixels, or None for the whole picture.
+        polarity: Whether the animals are bright or dark in the camera image.
+        background: uint8 `(roi height, roi width)` that is subtracted, or None.
+    """
+
+    height: int = 120
+    width: int = 160
+    roi: RegionOfInterest | None = None
+    polarity: Polarity = Polarity.BRIGHT
+    background: NDArray[np.uint8] | None = None
+
+    def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Turns a camera image into a frame.
+
+        Args:
+            image: uint8 `(H, W)` grey, `(H, W, 3)` BGR or `(H, W, 4)` BGRA.
+
+        Returns:
+            uint8 `(height, width)`, bright animals on a dark background.
+
+        Raises:
+            SourceError: If the image is not uint8, or is smaller than the region of interest.
+            ConfigError: If the background has another size than the region of interest.
+        """
+        view = crop(to_grey(image), self.roi)
+        if self.background is not None:
+            if self.background.shape != view.shape:
+                raise ConfigError(
+                    f"the background image is {size_text(self.background)} but the picture "
+                    f"{'in the region of interest ' if self.roi else ''}is {size_text(view)}; "
+                    "make the background from this camera at this size, or use "
+                    "`preprocess.background=median`."
+                )
+            if self.polarity is Polarity.BRIGHT:
+                view = cv2.subtract(view, self.background)  # saturates at 0, as wanted
+            else:
+                view = cv2.subtract(self.background, view)
+        elif self.polarity is Polarity.DARK:
+            view = cv2.bitwise_not(view)
+        if view.shape == (self.height, self.width):
+            return np.ascontiguousarray(view)
+        return np.asarray(
+            cv2.resize(view, (self.width, self.height), interpolation=cv2.INTER_AREA), np.uint8
+        )
+
+
+def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Grey version of a uint8 grey, BGR or BGRA image.
+
+    Raises:
+        SourceError: If the image is not uint8 with 1, 3 or 4 channels.
+    """
+    if image.dtype != np.uint8:
+        raise SourceError(
+            f"the picture has {image.dtype} pixels, but 8-bit ones (uint8) are needed; "
+            "convert the footage to 8 bits first."
+        )
+    if image.ndim == 2:
+        return image
+    if image.ndim == 3 and image.shape[2] == 1:
+        return image[:, :, 0]
+    if image.ndim == 3 and image.shape[2] in (3, 4):
+        code = cv2.COLOR_BGR2GRAY if image.shape[2] == 3 else cv2.COLOR_BGRA2GRAY
+        return np.asarray(cv2.cvtColor(image, code), np.uint8)
+    raise SourceError(f"the picture has shape {image.shape}; grey, BGR or BGRA is needed.")
+
+
+def crop(image: NDArray[np.uint8], roi: RegionOfInterest | None) -> NDArray[np.uint8]:
+    """The part of a grey image inside the region of interest.
+
+    Raises:
+        SourceError: If the region does not lie within the image.
+    """
+    if roi is None:
+        return image
+    height, width = image.shape
+    if roi.x + roi.width > width or roi.y + roi.height > height:
+        raise SourceError(
+            f"the region of interest (x={roi.x}, y={roi.y}, {roi.width}x{roi.height}) does not "
+            f"lie within the picture ({width}x{height}); correct `preprocess.roi`."
+        )
+    return image[roi.y : roi.y + roi.height, roi.x : roi.x + roi.width]
+
+
+def size_text(image: NDArray[np.uint8]) -> str:
+    """Size of a picture as people write it: width x height."""
+    return f"{image.shape[1]}x{image.shape[0]}"
+
+
+def load_background(path: Path) -> NDArray[np.uint8]:
+    """Reads a background picture as uint8 grey `(H, W)`.
+
+    Raises:
+        ConfigError: If there is no readable picture at `path`.
+    """
+    try:
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+        image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
+    except OSError as error:
+        raise ConfigError(f"cannot read the background image {path}: {error.strerror}.") from error
+    except cv2.error:
+        image = None
+    if image is None:
+        raise ConfigError(f"the background image {path} is not a picture that can be read.")
+    return np.asarray(image, np.uint8)
+
+
+def median_background(
+    images: Iterable[NDArray[np.uint8]], roi: RegionOfInterest | None
+) -> NDArray[np.uint8]:
+    """Median over time of every pixel: what stays when the animals swim away.
+
+    Args:
+        images: Camera images of one size, best spread over minutes of footage.
+        roi: Region of interest in camera pixels, or None.
+
+    Returns:
+        uint8 `(roi height, roi width)`.
+
+    Raises:
+        SourceError: If there is no image at all.
+    """
+    views = [crop(to_grey(image), roi) for image in images]
+    if not views:
+        raise SourceError("the background cannot be learned: the source gave no picture.")
+    return np.median(np.stack(views), axis=0).astype(np.uint8)
