@@ -1,6 +1,6 @@
 """The bundle: the deployable folder with graphs, model metadata and figures.
 
-    bundle.yaml      metadata: format version, config, graphs with sha256, states, evaluation, parity
+    bundle.yaml      format version, config, graphs with sha256, states, evaluation, parity
     clip.onnx        clip -> probability
     step.onnx        time step + states -> probability + new states
     background.png   the background that preprocessing subtracts, if it has one
@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from fishrt.config import Config, TrainMode
 from fishrt.errors import BundleError, ConfigError
-from fishrt.preprocess import Preprocessor, load_background
+from fishrt.preprocess import Preprocessor, load_background, make_preprocessor
 from fishrt.storage import sha256_of
 
 FORMAT_VERSION = 1
@@ -74,7 +74,7 @@ class BundleMetadata(_Section):
     hard_sigmoid: HardSigmoid = HardSigmoid()
     graphs: dict[GraphKind, GraphFile]
     states: tuple[StateSpec, ...]
-    threshold: float = Field(0.5, ge=0, le=1)
+    threshold: float = Field(default=0.5, ge=0, le=1)
     evaluation: dict[str, Any] = Field(default_factory=dict)
     parity: dict[str, Any] = Field(default_factory=dict)
 
@@ -121,13 +121,7 @@ class Bundle:
     def preprocessor(self) -> Preprocessor:
         """The preprocessing that the model was trained with."""
         config = self.metadata.config
-        return Preprocessor(
-            config.clip.height,
-            config.clip.width,
-            config.preprocess.region,
-            config.preprocess.polarity,
-            self.background,
-        )
+        return make_preprocessor(config.clip, config.preprocess, self.background)
 
 
 def find_bundle(source: str | Path) -> Path:

@@ -9,12 +9,22 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from fishrt.clip import ClipGeometry
 from fishrt.errors import ConfigError
 from fishrt.motion import LabelRule
 from fishrt.preprocess import Background, Polarity, RegionOfInterest
+
+SHOWN_VALUE_LENGTH = 60
 
 CONFIG_FOLDERS = (Path(__file__).parent / "configs", Path(__file__).parent.parent / "configs")
 
@@ -34,18 +44,34 @@ class Flips(enum.StrEnum):
     CONCATENATE = "concatenate"
 
 
+class LearningRateDecay(enum.StrEnum):
+    """How the learning rate falls over the whole training."""
+
+    NONE = "none"
+    COSINE = "cosine"
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_switch_for_a_number(cls, value: object, info: ValidationInfo) -> object:
+        # pydantic would take `true` for 1
+        field = cls.model_fields[str(info.field_name)]
+        if isinstance(value, bool) and field.annotation is not bool:
+            raise ValueError(f"input should not be {str(value).lower()}")
+        return value
 
 
 class ClipConfig(_Section):
     """Shape and rate of the model's input."""
 
-    steps: int = Field(30, ge=1)
-    frames_per_step: int = Field(4, ge=1)
-    height: int = Field(120, ge=8)
-    width: int = Field(160, ge=8)
-    fps: float = Field(30.0, gt=0, le=1000)
+    steps: int = Field(default=30, ge=1)
+    frames_per_step: int = Field(default=4, ge=1)
+    height: int = Field(default=120, ge=8)
+    width: int = Field(default=160, ge=8)
+    fps: float = Field(default=30.0, gt=0, le=1000)
 
     @property
     def geometry(self) -> ClipGeometry:
@@ -59,7 +85,7 @@ class PreprocessConfig(_Section):
     roi: tuple[int, int, int, int] | None = None
     background: Background = Background.NONE
     background_image: Path | None = None
-    median_images: int = Field(101, ge=3)
+    median_images: int = Field(default=101, ge=3)
     polarity: Polarity = Polarity.BRIGHT
 
     @model_validator(mode="after")
@@ -79,9 +105,9 @@ class PreprocessConfig(_Section):
 class LabelConfig(_Section):
     """The burst label rule; see `fishrt.motion`."""
 
-    horizon: int = Field(45, ge=1)
-    depth: float = Field(0.1, ge=0, le=1)
-    threshold: float = Field(0.001, ge=0)
+    horizon: int = Field(default=45, ge=1)
+    depth: float = Field(default=0.1, ge=0, le=1)
+    threshold: float = Field(default=0.001, ge=0)
 
     @property
     def rule(self) -> LabelRule:
@@ -92,9 +118,11 @@ class LabelConfig(_Section):
 class ModelConfig(_Section):
     """The network: one ConvLSTM layer for each number of filters."""
 
-    filters: tuple[Annotated[int, Field(ge=1)], ...] = Field((16, 32), min_length=1, max_length=4)
-    kernel_size: int = Field(3, ge=1)
-    pool_size: int = Field(2, ge=1)
+    filters: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        default=(16, 32), min_length=1, max_length=4
+    )
+    kernel_size: int = Field(default=3, ge=1)
+    pool_size: int = Field(default=2, ge=1)
 
     @model_validator(mode="after")
     def _check(self) -> "ModelConfig":
@@ -107,21 +135,22 @@ class TrainConfig(_Section):
     """How the network is fitted."""
 
     mode: TrainMode = TrainMode.WINDOW
-    batch_size: int = Field(4, ge=1)
-    learning_rate: float = Field(8e-5, gt=0)
-    epochs: int = Field(9, ge=1)
-    clips_per_epoch: int | None = Field(None, ge=1)
-    loss_steps: int = Field(1, ge=1)
+    batch_size: int = Field(default=4, ge=1)
+    learning_rate: float = Field(default=8e-5, gt=0)
+    decay: LearningRateDecay = LearningRateDecay.NONE
+    epochs: int = Field(default=9, ge=1)
+    clips_per_epoch: int | None = Field(default=None, ge=1)
+    loss_steps: int = Field(default=1, ge=1)
     flips: Flips = Flips.CONCATENATE
     class_weights: bool = True
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
 
 
 class SplitConfig(_Section):
     """Shares of a recording, in time order: train, validation, test."""
 
-    train: float = Field(0.8338, gt=0, lt=1)
-    validation: float = Field(0.0666, ge=0, lt=1)
+    train: float = Field(default=0.8338, gt=0, lt=1)
+    validation: float = Field(default=0.0666, ge=0, lt=1)
 
     @model_validator(mode="after")
     def _check(self) -> "SplitConfig":
@@ -175,13 +204,12 @@ def load_config(source: Path | str | None, overrides: Iterable[str] = ()) -> Con
     Raises:
         ConfigError: If a file is missing or not YAML, a key unknown, or a value wrong.
     """
-    settings: dict[str, Any] = {}
-    if source is not None:
-        path = find_config(source)
-        settings = _read_yaml(path)
+    settings = _read_yaml(find_config(source)) if source is not None else {}
+    overrides = tuple(overrides)
     for override in overrides:
         _apply_override(settings, override)
-    return parse_config(settings, str(source) if source is not None else "the settings")
+    origin = "the settings" if source is None else str(source)
+    return parse_config(settings, f"{origin} with --set" if source and overrides else origin)
 
 
 def parse_config(settings: Mapping[str, Any], origin: str) -> Config:
@@ -238,7 +266,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(settings, dict):
         raise ConfigError(f"the config {path} must be sections with settings, such as `train:`.")
-    return settings
+    # a section whose every line is a comment reads as None
+    return {key: {} if value is None else value for key, value in settings.items()}
 
 
 def _apply_override(settings: dict[str, Any], override: str) -> None:
@@ -267,9 +296,22 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         known = ", ".join(_known_keys(first["loc"][:-1]))
         return f"unknown setting {key}; known there: {known}."
-    reason = first["msg"].removeprefix("Value error, ")
-    shown = f", not {first['input']!r}" if first["type"] not in ("value_error", "missing") else ""
+    reason = _PLAIN_REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
+    value = repr(first["input"])
+    if len(value) > SHOWN_VALUE_LENGTH:
+        value = f"{value[:SHOWN_VALUE_LENGTH]}..."
+    shown = f", not {value}" if first["type"] not in ("value_error", "missing") else ""
     return f"{key + ': ' if key else ''}{reason[:1].lower()}{reason[1:]}{shown}."
+
+
+# pydantic's own words for these name Python types
+_PLAIN_REASONS = {
+    "model_type": "input should be a section with settings",
+    "tuple_type": "input should be a list",
+    "path_type": "input should be a path",
+    "too_short": "the list has too few entries",
+    "too_long": "the list has too many entries",
+}
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:

@@ -80,4 +80,5 @@ def burst_labels(energy: NDArray[np.float64], rule: LabelRule) -> NDArray[np.uin
     low = windows.min(axis=1)
     span = windows.max(axis=1) - low
     now = energy[: len(low)]
-    return ((span >= rule.threshold) & (now <= low + rule.depth * span)).astype(np.uint8)
+    label = (span >= rule.threshold) & (now <= low + rule.depth * span)
+    return np.asarray(label, np.uint8)

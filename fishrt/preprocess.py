@@ -9,12 +9,19 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from fishrt.errors import ConfigError, SourceError
+
+if TYPE_CHECKING:  # fishrt.config imports this module
+    from fishrt.config import ClipConfig, PreprocessConfig
+
+# Rows of the background that are sorted at a time, so that memory does not double.
+MEDIAN_ROWS = 64
 
 
 class Background(enum.StrEnum):
@@ -95,6 +102,20 @@ class Preprocessor:
         )
 
 
+def make_preprocessor(
+    clip: "ClipConfig", preprocess: "PreprocessConfig", background: NDArray[np.uint8] | None
+) -> Preprocessor:
+    """The preprocessing that a config describes.
+
+    Args:
+        clip: Frame size.
+        preprocess: Region of interest and polarity.
+        background: uint8 `(roi height, roi width)` that is subtracted, or None; see
+            `fishrt.video.background.learn_background`.
+    """
+    return Preprocessor(clip.height, clip.width, preprocess.region, preprocess.polarity, background)
+
+
 def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Grey version of a uint8 grey, BGR or BGRA image.
 
@@ -166,12 +187,18 @@ def median_background(
         roi: Region of interest in camera pixels, or None.
 
     Returns:
-        uint8 `(roi height, roi width)`.
+        uint8 `(roi height, roi width)`; half grey levels are rounded down.
 
     Raises:
         SourceError: If there is no image at all.
     """
-    views = [crop(to_grey(image), roi) for image in images]
+    # copies, so that the camera images that the regions were cut from can go
+    views = [crop(to_grey(image), roi).copy() for image in images]
     if not views:
         raise SourceError("the background cannot be learned: the source gave no picture.")
-    return np.median(np.stack(views), axis=0).astype(np.uint8)
+    background = np.empty_like(views[0])
+    for top in range(0, len(background), MEDIAN_ROWS):
+        rows = slice(top, top + MEDIAN_ROWS)
+        band = np.stack([view[rows] for view in views])
+        background[rows] = np.median(band, axis=0, overwrite_input=True).astype(np.uint8)
+    return background

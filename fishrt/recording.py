@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeVar
 
 import numpy as np
 import yaml
@@ -31,6 +32,8 @@ from fishrt.storage import whole_folder
 FORMAT_VERSION = 1
 METADATA_FILE = "recording.yaml"
 BACKGROUND_FILE = "background.png"
+
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
 class Split(enum.StrEnum):
@@ -140,7 +143,7 @@ class RecordingWriter:
         if self._previous is not None:
             self._energy.append(frame_change(self._previous, frame))
         self._file.write(np.ascontiguousarray(frame).tobytes())
-        self._previous = frame
+        self._previous = frame.copy()  # the caller may fill its own buffer anew
         self._count += 1
 
     def finish(self, metadata: RecordingMetadata) -> None:
@@ -156,7 +159,7 @@ class RecordingWriter:
 
     def add_truth(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
         """Stores the true state of a simulation beside the frames, as `truth.npz`."""
-        np.savez_compressed(self._folder / "truth.npz", **arrays)
+        np.savez_compressed(self._folder / "truth.npz", allow_pickle=False, **arrays)
 
     def close(self) -> None:
         """Closes the file of frames; harmless after `finish`."""
@@ -230,11 +233,11 @@ def load_recording(folder: Path) -> Recording:
     return Recording(folder, metadata, frames, energy, labels, _background(folder))
 
 
-def _load_array(
-    path: Path, dtype: type[np.generic], *, memory_map: bool = False
-) -> NDArray[np.generic]:
+def _load_array(path: Path, dtype: type[_Scalar], *, memory_map: bool = False) -> NDArray[_Scalar]:
     try:
-        array = np.load(path, mmap_mode="r" if memory_map else None, allow_pickle=False)
+        array: NDArray[_Scalar] = np.load(
+            path, mmap_mode="r" if memory_map else None, allow_pickle=False
+        )
     except OSError as error:
         raise RecordingError(
             f"the recording lacks {path} or it cannot be read; prepare it again."
@@ -255,11 +258,12 @@ def _check_lengths(
     energy: NDArray[np.float64],
     labels: NDArray[np.uint8],
 ) -> None:
-    count = len(frames)
+    count = frames.shape[0] if frames.ndim else 0
     expected = (
         frames.shape == (count, metadata.height, metadata.width)
-        and len(energy) == max(count - 1, 0)
-        and len(labels) == max(count - 1 - metadata.label.horizon, 0)
+        and energy.shape == (max(count - 1, 0),)
+        and labels.shape == (max(count - 1 - metadata.label.horizon, 0),)
+        and set(metadata.splits) == set(Split)
         and all(0 <= a <= b <= count for a, b in metadata.splits.values())
         and all(source.first <= source.stop <= count for source in metadata.sources)
     )

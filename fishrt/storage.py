@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,21 +19,32 @@ def whole_folder(target: Path, marker: str) -> Iterator[Path]:
     Args:
         target: The folder to make. An existing one is replaced if it holds `marker` (it was
             written by fishrt) or is empty, and is left alone otherwise.
-        marker: Name of the file by which fishrt knows its own folders.
+        marker: Name of the file by which fishrt knows its own folders; the block writes it.
 
     Yields:
-        The scratch folder, beside `target`.
+        The scratch folder, beside `target`. After any error in the block it is gone, and an
+        older `target` is as it was.
 
     Raises:
         OutputError: If the folder cannot be written, or something else is in the way.
+        RuntimeError: If the block ends without having written `marker` (a mistake in fishrt).
     """
-    refuse_foreign(target, marker)
-    scratch = target.with_name(f"{target.name}{PARTIAL_SUFFIX}")
     try:
-        shutil.rmtree(scratch, ignore_errors=True)
+        place = target.resolve()
+        if place in (Path.cwd(), Path(place.anchor)):
+            raise OutputError(f"{target} is no folder that can be replaced; name a new folder.")
+        refuse_foreign(place, marker)
+        scratch = _beside(place, PARTIAL_SUFFIX)
         scratch.mkdir(parents=True)
-        yield scratch
-        replace_folder(scratch, target)
+        try:
+            yield scratch
+            if not (scratch / marker).exists():
+                raise RuntimeError(f"{target} was to be finished without {marker} in it.")
+            replace_folder(scratch, place)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    except BrokenPipeError:  # the reader of our messages left; not this folder's fault
+        raise
     except OSError as error:
         raise output_error(target, error) from error
 
@@ -54,12 +65,20 @@ def refuse_foreign(target: Path, marker: str) -> None:
 
 
 def replace_folder(scratch: Path, target: Path) -> None:
-    """Puts a finished scratch folder in the place of `target`."""
-    old = target.with_name(f"{target.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
+    """Puts a finished scratch folder in the place of `target`, or leaves both as they are.
+
+    Raises:
+        OSError: If a folder cannot be renamed.
+    """
+    old = _beside(target, ".old")
     if target.exists():
         target.rename(old)
-    scratch.rename(target)
+    try:
+        scratch.rename(target)
+    except OSError:
+        if old.exists():
+            old.rename(target)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -69,12 +88,20 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         OutputError: If it cannot be written.
     """
-    scratch = path.with_name(f"{path.name}{PARTIAL_SUFFIX}")
+    scratch = _beside(path, PARTIAL_SUFFIX)
     try:
-        scratch.write_text(text, encoding="utf-8")
-        os.replace(scratch, path)
+        try:
+            scratch.write_text(text, encoding="utf-8")
+            scratch.replace(path)
+        finally:
+            scratch.unlink(missing_ok=True)
     except OSError as error:
         raise output_error(path, error) from error
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    """A name beside `path` that no one else uses: neither the user nor another process."""
+    return path.with_name(f"{path.name}.{secrets.token_hex(4)}{suffix}")
 
 
 def sha256_of(path: Path) -> str:

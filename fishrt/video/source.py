@@ -1,6 +1,7 @@
 """What every video source has in common, whatever it reads from."""
 
 import enum
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,7 +28,8 @@ class SourceInfo:
         name: As the user named it.
         width: Picture width in pixels.
         height: Picture height in pixels.
-        declared_fps: Frames a second as the header or the driver says, or None.
+        declared_fps: Frames a second as the header or the driver says (for image folders and
+            the simulated tank: as the caller says), or None where that is missing or nonsense.
         frame_count: Number of pictures as the header says, or None where there is no end.
     """
 
@@ -68,6 +70,11 @@ class VideoSource(Protocol):
         """What is known about the source."""
         ...
 
+    @property
+    def ended_early(self) -> str | None:
+        """One sentence if the source ended before the end that it declared, else None."""
+        ...
+
     def read(self) -> SourceFrame | None:
         """The next picture, or None at the end.
 
@@ -79,3 +86,26 @@ class VideoSource(Protocol):
     def close(self) -> None:
         """Lets go of the file or device; may be called more than once."""
         ...
+
+
+MAX_PLAUSIBLE_FPS = 1000.0
+
+
+def plausible_fps(fps: float) -> float | None:
+    """A declared frame rate, or None if it is nonsense (0, NaN, or a time base such as 90000)."""
+    return fps if math.isfinite(fps) and 0.0 < fps <= MAX_PLAUSIBLE_FPS else None
+
+
+def size_change_sentence(name: str, number: int, before: str, after: str) -> str:
+    """The error for a picture that has another size than the first one.
+
+    Args:
+        name: The source, or the file, as the user knows it.
+        number: Which picture, counted from 0.
+        before: Size of the first picture, such as `320x240`.
+        after: Size of this one.
+    """
+    return (
+        f"the picture size of {name} changes from {before} to {after} at picture {number}; give "
+        "footage of one size, and run the parts one by one."
+    )

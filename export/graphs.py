@@ -1,0 +1,174 @@
+"""From the frozen forecaster to ONNX graphs."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+import tensorflow as tf
+import tf2onnx
+from onnx import numpy_helper
+
+from fishrt import __version__
+from fishrt.bundle import StateSpec
+from fishrt.clip import ClipGeometry
+from export import frozen
+from export.frozen import FrozenForecaster
+
+OPSET = 17
+LANES = "lanes"
+"""Name of the one free dimension; whoever loads the step graph fixes it."""
+
+Tensor = Any
+
+
+def step_graph(
+    network: FrozenForecaster, geometry: ClipGeometry, states: tuple[StateSpec, ...]
+) -> onnx.ModelProto:
+    """The step graph: `time_step` and states -> `probability` and `next_` states.
+
+    Traced for a fixed number of lanes. No operator in it depends on that number, so the first
+    dimension of states and outputs is then named `lanes`: one file serves exact lanes, every-k
+    lanes and streams, and is static again once it is loaded with that number.
+
+    Args:
+        network: The network.
+        geometry: The clip geometry.
+        states: Names and shapes of the states.
+
+    Returns:
+        A checked ONNX model.
+    """
+    lanes = geometry.steps
+    shape = (1, geometry.frames_per_step, geometry.height, geometry.width)
+    signature = [tf.TensorSpec(shape, tf.uint8, name="time_step")] + [
+        tf.TensorSpec((lanes, *state.shape), tf.float32, name=state.name) for state in states
+    ]
+    model = _trace(lambda *inputs: frozen.step(network, *inputs), signature)
+    _rename_outputs(model, ["probability", *(f"next_{state.name}" for state in states)])
+    _free_lanes(model)
+    return _finish(model)
+
+
+def clip_graph(network: FrozenForecaster, geometry: ClipGeometry) -> onnx.ModelProto:
+    """The clip graph: `clip` uint8 `(1, steps, frames_per_step, H, W)` -> `probability`.
+
+    Args:
+        network: The network.
+        geometry: The clip geometry.
+
+    Returns:
+        A checked ONNX model, all shapes static.
+    """
+    shape = (1, geometry.steps, geometry.frames_per_step, geometry.height, geometry.width)
+    signature = [tf.TensorSpec(shape, tf.uint8, name="clip")]
+    model = _trace(lambda frames: frozen.clip(network, frames), signature)
+    _rename_outputs(model, ["probability"])
+    return _finish(model)
+
+
+def fuse_hard_sigmoid(model: onnx.ModelProto) -> int:
+    """Turns every min(alpha x + beta, 1), max 0 chain into one HardSigmoid, in place.
+
+    TensorFlow has no hard sigmoid, so the traced graph spells it out in four operators.
+
+    Args:
+        model: The model to change.
+
+    Returns:
+        How many chains were replaced.
+    """
+    graph = model.graph
+    constants = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
+    maker = {name: node for node in graph.node for name in node.output}
+    users: dict[str, int] = {}
+    for node in graph.node:
+        for name in node.input:
+            users[name] = users.get(name, 0) + 1
+    replaced = 0
+    for node in list(graph.node):
+        chain = _hard_sigmoid_chain(node, maker, constants, users)
+        if chain is None:
+            continue
+        source, alpha, beta, dead = chain
+        position = list(graph.node).index(node)
+        fused = onnx.helper.make_node(
+            "HardSigmoid", [source], list(node.output), name=node.name, alpha=alpha, beta=beta
+        )
+        graph.node.remove(node)
+        graph.node.insert(position, fused)
+        for old in dead:
+            graph.node.remove(old)
+        replaced += 1
+    _drop_unused_constants(model)
+    return replaced
+
+
+def _trace(function: Callable[..., Any], signature: list[Any]) -> onnx.ModelProto:
+    logging.getLogger("tf2onnx").setLevel(logging.WARNING)
+    traced = tf.function(function, input_signature=signature, autograph=False)
+    model, _ = tf2onnx.convert.from_function(traced, input_signature=signature, opset=OPSET)
+    fuse_hard_sigmoid(model)
+    return model
+
+
+def _hard_sigmoid_chain(
+    node: onnx.NodeProto,
+    maker: Mapping[str, onnx.NodeProto],
+    constants: Mapping[str, Any],
+    users: Mapping[str, int],
+) -> tuple[str, float, float, list[onnx.NodeProto]] | None:
+    """Source, alpha, beta and the inner nodes of a chain that ends in `node`, or None."""
+    values: list[float] = []
+    inner: list[onnx.NodeProto] = []
+    current = node
+    for operator in ("Max", "Min", "Add", "Mul"):
+        if current is None or current.op_type != operator or len(current.input) != 2:
+            return None
+        if operator != "Max":
+            if users[current.output[0]] != 1:
+                return None
+            inner.append(current)
+        fixed = [name for name in current.input if name in constants and constants[name].size == 1]
+        if len(fixed) != 1:
+            return None
+        values.append(float(np.float32(constants[fixed[0]].item())))
+        source = next(name for name in current.input if name != fixed[0])
+        current = maker.get(source)
+    low, high, beta, alpha = values
+    return (source, alpha, beta, inner) if (low, high) == (0.0, 1.0) else None
+
+
+def _rename_outputs(model: onnx.ModelProto, names: list[str]) -> None:
+    graph = model.graph
+    new = {
+        output.name: name for output, name in zip(list(graph.output), names, strict=True)
+    }
+    for node in graph.node:
+        node.input[:] = [new.get(name, name) for name in node.input]
+        node.output[:] = [new.get(name, name) for name in node.output]
+    for output in graph.output:
+        output.name = new[output.name]
+
+
+def _free_lanes(model: onnx.ModelProto) -> None:
+    # every value that was traced carries the traced number of lanes; shapes are inferred anew
+    del model.graph.value_info[:]
+    for value in [*model.graph.input, *model.graph.output]:
+        if value.name != "time_step":
+            value.type.tensor_type.shape.dim[0].dim_param = LANES
+
+
+def _drop_unused_constants(model: onnx.ModelProto) -> None:
+    used = {name for node in model.graph.node for name in node.input}
+    kept = [item for item in model.graph.initializer if item.name in used]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
+
+
+def _finish(model: onnx.ModelProto) -> onnx.ModelProto:
+    model.producer_name = "fishrt"
+    model.producer_version = __version__
+    onnx.checker.check_model(model, full_check=True)
+    return model

@@ -1,0 +1,48 @@
+"""Optional dependencies: a sentence with the cure instead of an ImportError."""
+
+import os
+import sys
+import tempfile
+from importlib import import_module
+from importlib.util import find_spec
+
+from fishrt.errors import MissingExtraError
+
+
+def require(extra: str, *modules: str) -> None:
+    """Checks that an extra's modules are installed, without importing them.
+
+    Args:
+        extra: The extra that brings them, as in pyproject.toml.
+        modules: Names of top-level modules.
+
+    Raises:
+        MissingExtraError: If one is absent.
+    """
+    absent = [module for module in modules if find_spec(module) is None]
+    if absent:
+        raise MissingExtraError(
+            f"this command needs {', '.join(absent)}; install it with: "
+            f"pip install 'fishrt[{extra}]'"
+        )
+
+
+def import_tensorflow_quietly() -> None:
+    """Imports TensorFlow without the pages of start-up notes that its C++ side prints.
+
+    What it printed is shown after all if the import fails.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            import_module("tensorflow")
+        except BaseException:
+            notes.seek(0)
+            os.write(stderr, notes.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

@@ -1,0 +1,62 @@
+"""From what a user types to an open video source."""
+
+import re
+from pathlib import Path
+
+from fishrt.errors import SourceError
+from fishrt.video.images import IMAGE_SUFFIXES, ImageFolder
+from fishrt.video.opencv import Camera, NetworkStream, VideoFile
+from fishrt.video.source import VideoSource
+from fishrt.video.tank import DemoTank
+
+_DEMO = re.compile(r"demo(?::(?P<seed>.*))?")
+_CAMERA = re.compile(r"(?:/dev/video)?(?P<index>\d{1,3})")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.*")
+
+
+def open_source(text: str, *, fps: float = 30.0) -> VideoSource:
+    """Opens a video source.
+
+    Args:
+        text: What the user typed: a number such as `0` (or `/dev/video0`) is a camera, something
+            with `://` a network stream, `demo` or `demo:SEED` the simulated tank, a folder its
+            numbered images, and everything else a video file. A file or folder that is itself
+            called `0` or `demo` is reached as `./0` or `./demo`.
+        fps: Frames a second of sources that do not say it themselves: image folders and the
+            simulated tank.
+
+    Returns:
+        The open source; close it after use.
+
+    Raises:
+        SourceError: If it cannot be opened, or gives no first picture.
+    """
+    if not text.strip():
+        raise SourceError(
+            "the video source is empty; give a file, a folder of images, a camera number, a URL "
+            "or demo."
+        )
+    if demo := _DEMO.fullmatch(text):
+        return DemoTank(text, demo["seed"], fps)
+    if camera := _CAMERA.fullmatch(text):
+        return Camera(int(camera["index"]))
+    if _URL.fullmatch(text):
+        return NetworkStream(text)
+    path = Path(text).expanduser()
+    try:
+        if path.is_dir():
+            return ImageFolder(path, fps)
+        exists = path.exists()
+    except (OSError, ValueError) as error:  # a folder above is locked; a name no path can have
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SourceError(f"cannot look at {path}: {reason}; check the path.") from error
+    if not exists:
+        raise SourceError(
+            f"there is no file or folder {path}; check the path, or give a camera number such as "
+            "0, a URL, or demo for the simulated tank."
+        )
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        raise SourceError(
+            f"{path} is a single picture; give the folder that holds the numbered pictures."
+        )
+    return VideoFile(path, fps)

@@ -1,0 +1,148 @@
+"""A folder of numbered pictures as a video source, such as the published 00000.png, 00001.png."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fishrt.errors import SourceError
+from fishrt.preprocess import size_text
+from fishrt.video.source import SourceFrame, SourceInfo, SourceKind, size_change_sentence
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
+_LAST_NUMBER = re.compile(r"(\d+)\D*$")
+
+
+class ImageFolder:
+    """The numbered pictures of a folder, in the order of their numbers.
+
+    The timestamps follow the numbers, so a number that is missing is time that was lost.
+    """
+
+    def __init__(self, folder: Path, fps: float) -> None:
+        """Lists the pictures and reads the first one.
+
+        Args:
+            folder: The folder; files in it that are no numbered pictures are left alone.
+            fps: Frames a second that the numbers count.
+
+        Raises:
+            SourceError: If there is no numbered picture, or the first one cannot be read.
+        """
+        self._files = _numbered_pictures(folder)
+        self._first_number = self._files[0][0]
+        self._fps = fps
+        self._next = 0
+        first = _read_picture(self._files[0][1])
+        self._shape = first.shape[:2]
+        self._info = SourceInfo(
+            SourceKind.IMAGES, str(folder), first.shape[1], first.shape[0], fps, len(self._files)
+        )
+
+    @property
+    def info(self) -> SourceInfo:
+        """What is known about the source."""
+        return self._info
+
+    @property
+    def ended_early(self) -> str | None:
+        """Always None: the pictures were counted when the folder was opened."""
+        return None
+
+    def read(self) -> SourceFrame | None:
+        """The next picture, uint8 `(H, W)` grey or `(H, W, 3)` BGR, or None at the end.
+
+        Raises:
+            SourceError: If it cannot be read, or has another size than the first one.
+        """
+        if self._next >= len(self._files):
+            return None
+        index = self._next
+        image = self._picture(index)
+        self._next += 1
+        return SourceFrame(image, index, (self._files[index][0] - self._first_number) / self._fps)
+
+    def spread(self, count: int) -> Iterator[NDArray[np.uint8]]:
+        """At most `count` pictures spread evenly over the whole folder; `read` goes on as before.
+
+        Raises:
+            SourceError: If one cannot be read, or has another size than the first one.
+        """
+        for position in spread_positions(len(self._files), count):
+            yield self._picture(position)
+
+    def close(self) -> None:
+        """Ends the source; `read` gives None from now on."""
+        self._next = len(self._files)
+
+    def _picture(self, index: int) -> NDArray[np.uint8]:
+        path = self._files[index][1]
+        image = _read_picture(path)
+        if image.shape[:2] != self._shape:
+            before = f"{self._info.width}x{self._info.height}"
+            raise SourceError(
+                size_change_sentence(self._info.name, index, before, size_text(image))
+            )
+        return image
+
+
+def spread_positions(total: int, count: int) -> list[int]:
+    """At most `count` positions in `0 .. total - 1`, evenly spread with both ends included."""
+    return [int(at) for at in np.unique(np.linspace(0, total - 1, min(count, total)).round())]
+
+
+def _numbered_pictures(folder: Path) -> list[tuple[int, Path]]:
+    """Number and path of every numbered picture, in the order of the numbers."""
+    numbered: dict[int, Path] = {}
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        raise SourceError(
+            f"cannot list the folder {folder}: {error.strerror}; check its permissions."
+        ) from error
+    for path in paths:
+        number = _LAST_NUMBER.search(path.stem)
+        hidden = path.name.startswith(".")
+        if hidden or number is None or path.suffix.lower() not in IMAGE_SUFFIXES:
+            continue
+        other = numbered.setdefault(int(number[1]), path)
+        if other is not path:
+            raise SourceError(
+                f"the folder {folder} has two pictures with number {int(number[1])} "
+                f"({other.name} and {path.name}); leave only one series in it."
+            )
+    if not numbered:
+        raise SourceError(
+            f"the folder {folder} holds no numbered pictures (00000.png, 00001.png, ...; also jpg, "
+            "tif or bmp); give a folder that does, or a video file."
+        )
+    return sorted(numbered.items())
+
+
+def _read_picture(path: Path) -> NDArray[np.uint8]:
+    """One picture as uint8 grey `(H, W)` or BGR `(H, W, 3)`."""
+    try:
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+        # unchanged, so that a 16-bit picture is seen for what it is and not silently darkened
+        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
+    except OSError as error:
+        raise SourceError(
+            f"cannot read the picture {path}: {error.strerror}; check its permissions."
+        ) from error
+    except cv2.error:
+        image = None
+    if image is None:
+        raise SourceError(
+            f"the picture {path} is damaged or cut short; copy it again, or remove it (its time "
+            "then counts as lost)."
+        )
+    if image.dtype != np.uint8:
+        raise SourceError(
+            f"the picture {path} has {image.dtype} pixels, but 8-bit ones (uint8) are needed; "
+            "convert the footage to 8 bits first."
+        )
+    colour = np.asarray(image, np.uint8)
+    return colour[:, :, :3] if colour.ndim == 3 and colour.shape[2] == 4 else colour

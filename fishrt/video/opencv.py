@@ -1,0 +1,356 @@
+"""Video files, cameras and network streams, all read through OpenCV."""
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fishrt.errors import SourceError
+from fishrt.preprocess import size_text
+from fishrt.video.images import spread_positions
+from fishrt.video.source import (
+    SourceFrame,
+    SourceInfo,
+    SourceKind,
+    plausible_fps,
+    size_change_sentence,
+)
+
+OPEN_TIMEOUT_MS = 8_000
+READ_TIMEOUT_MS = 5_000
+# Fewer pictures than this between two wanted ones: decoding on is quicker than seeking.
+SEEK_FROM_STRIDE = 60
+# Header counts are often duration times rate, so one picture is lost to rounding.
+COUNT_TOLERANCE = 1
+
+
+class VideoFile:
+    """A video file; the timestamps are media time from 0."""
+
+    def __init__(self, path: Path, fps: float) -> None:
+        """Opens the file and decodes its first picture.
+
+        Args:
+            path: The file.
+            fps: Frames a second to count with where the file has neither clock nor frame rate.
+
+        Raises:
+            SourceError: If it is missing, empty, locked, no video, or cut short.
+        """
+        self._path = path
+        beginning = _beginning(path)
+        self._capture = _open(str(path), _file_backend())
+        first = _grab_and_decode(self._capture)
+        if first is None:
+            self._capture.release()
+            raise SourceError(_unreadable_sentence(path, beginning))
+        self._first: NDArray[np.uint8] | None = first
+        self._clock_start = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
+        self._info = _describe(SourceKind.FILE, str(path), self._capture, first)
+        self._interval = 1.0 / (self._info.declared_fps or fps)
+        self._index = 0
+        self._timestamp = 0.0
+        self._ended_early: str | None = None
+
+    @property
+    def info(self) -> SourceInfo:
+        """What is known about the source."""
+        return self._info
+
+    @property
+    def ended_early(self) -> str | None:
+        """One sentence if the file ended before its declared number of pictures, else None."""
+        return self._ended_early
+
+    def read(self) -> SourceFrame | None:
+        """The next picture, uint8 `(H, W, 3)` BGR, or None at the end.
+
+        Its timestamp is the file's own clock where that grows, and one declared frame interval
+        after the previous picture where it does not.
+
+        Raises:
+            SourceError: If the picture size changes and OpenCV shows it (its FFmpeg backend
+                scales such pictures to the size of the first one by itself).
+        """
+        if self._first is not None:
+            image, self._first = self._first, None
+        else:
+            decoded = _grab_and_decode(self._capture)
+            if decoded is None:
+                self._note_the_end()
+                return None
+            image = decoded
+            _check_size(self._info, self._index, image)
+            clock = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0 - self._clock_start
+            grows = clock > self._timestamp
+            self._timestamp = clock if grows else self._timestamp + self._interval
+        frame = SourceFrame(image, self._index, self._timestamp)
+        self._index += 1
+        return frame
+
+    def spread(self, count: int) -> Iterator[NDArray[np.uint8]]:
+        """At most `count` pictures spread evenly over the whole file; `read` goes on as before.
+
+        Where the header does not say how long the file is, it is decoded once from end to end,
+        and at most `2 * count` pictures are held.
+        """
+        capture = _open(str(self._path), _file_backend())
+        try:
+            total = self._info.frame_count
+            yield from _spread(capture, total, count) if total else _thinned(capture, count)
+        finally:
+            capture.release()
+
+    def close(self) -> None:
+        """Lets go of the file; may be called more than once."""
+        self._capture.release()
+        self._first = None
+
+    def _note_the_end(self) -> None:
+        declared = self._info.frame_count
+        # a source that was closed did not end by itself
+        if declared and self._capture.isOpened() and self._index < declared - COUNT_TOLERANCE:
+            self._ended_early = (
+                f"{self._info.name} ended after {self._index} of the {declared} pictures that its "
+                "header declares; it may be cut short or damaged."
+            )
+
+
+class _LiveCapture:
+    """What cameras and network streams share: pictures are stamped when they arrive."""
+
+    def __init__(
+        self, kind: SourceKind, name: str, capture: cv2.VideoCapture, unopened: str, stopped: str
+    ) -> None:
+        self._capture = capture
+        self._stopped = stopped
+        self._closed = False
+        self._index = 0
+        first = self._next_picture()
+        if first is None:
+            capture.release()
+            raise SourceError(unopened)
+        self._first: tuple[NDArray[np.uint8], float] | None = first
+        self._info = _describe(kind, name, capture, first[0])
+
+    @property
+    def info(self) -> SourceInfo:
+        """What is known about the source."""
+        return self._info
+
+    @property
+    def ended_early(self) -> str | None:
+        """Always None: a live source that stops raises `SourceError`."""
+        return None
+
+    def read(self) -> SourceFrame | None:
+        """The next picture, uint8 `(H, W, 3)` BGR, or None after `close`.
+
+        Raises:
+            SourceError: If no more pictures come, or their size changes.
+        """
+        picture = self._first or self._next_picture()
+        self._first = None
+        if self._closed:
+            return None
+        if picture is None:
+            raise SourceError(self._stopped)
+        image, timestamp = picture
+        _check_size(self._info, self._index, image)
+        self._index += 1
+        return SourceFrame(image, self._index - 1, timestamp)
+
+    def close(self) -> None:
+        """Lets go of the device or connection; may be called more than once."""
+        self._closed = True
+        self._capture.release()
+
+    def _next_picture(self) -> tuple[NDArray[np.uint8], float] | None:
+        try:
+            grabbed = self._capture.grab()
+            arrived = time.monotonic()  # before decoding, which takes its own time
+            image = _decode(self._capture) if grabbed else None
+        except cv2.error:
+            image = None
+        return (image, arrived) if image is not None else None
+
+
+class Camera(_LiveCapture):
+    """A camera of this computer; timestamps are the monotonic clock."""
+
+    def __init__(self, index: int) -> None:
+        """Opens the camera and takes a first picture.
+
+        Args:
+            index: Number of the camera, from 0.
+
+        Raises:
+            SourceError: If there is no such camera, or it gives no picture.
+        """
+        capture = _open(index, cv2.CAP_ANY)
+        # Old pictures in a queue would be forecasts of the past; drivers that cannot, ignore it.
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        super().__init__(
+            SourceKind.CAMERA,
+            str(index),
+            capture,
+            f"camera {index} cannot be opened; check that it is plugged in, that no other program "
+            "uses it and that you may read it (on Linux: group video), or try another number.",
+            f"camera {index} stopped giving pictures; check its cable and start again.",
+        )
+
+
+class NetworkStream(_LiveCapture):
+    """A network stream such as rtsp:// or http://; timestamps are the monotonic clock."""
+
+    def __init__(self, url: str) -> None:
+        """Connects and waits for a first picture.
+
+        Args:
+            url: Address of the stream; a user name and password in it are never shown.
+
+        Raises:
+            SourceError: If the address cannot be reached, gives no picture in time, or is a
+                finished file, which would arrive at the network's pace instead of its own.
+        """
+        name = without_password(url)
+        backend = _file_backend()
+        timeouts = [
+            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS,
+            cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS,
+        ]  # fmt: skip
+        capture = _open(url, backend, timeouts if backend == cv2.CAP_FFMPEG else ())
+        super().__init__(
+            SourceKind.URL,
+            name,
+            capture,
+            f"the stream {name} cannot be opened (waited at most "
+            f"{(OPEN_TIMEOUT_MS + READ_TIMEOUT_MS) / 1000:.0f} s); check the address, the user "
+            "name and password, and the network.",
+            f"the stream {name} stopped giving pictures; check the camera and the network and "
+            "start again.",
+        )
+        if url.lower().startswith("http") and capture.get(cv2.CAP_PROP_FRAME_COUNT) >= 1:
+            self.close()
+            raise SourceError(
+                f"{name} is a finished video, not a live stream; download it and give the file."
+            )
+
+
+def without_password(url: str) -> str:
+    """The URL with the user name and password left out, for logs and error sentences."""
+    return re.sub(r"(?<=://)[^/?#]*@", "", url, count=1)
+
+
+def _file_backend() -> int:
+    """FFmpeg where OpenCV has it: other backends take `00000.png` for a series, or guess."""
+    has_ffmpeg = cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG)
+    return int(cv2.CAP_FFMPEG if has_ffmpeg else cv2.CAP_ANY)
+
+
+def _open(target: str | int, backend: int, parameters: Sequence[int] = ()) -> cv2.VideoCapture:
+    """A capture, open or not; OpenCV's own exceptions count as not open."""
+    try:
+        return cv2.VideoCapture(target, backend, list(parameters))
+    except cv2.error:
+        return cv2.VideoCapture()
+
+
+def _grab_and_decode(capture: cv2.VideoCapture) -> NDArray[np.uint8] | None:
+    try:
+        return _decode(capture) if capture.grab() else None
+    except cv2.error:
+        return None
+
+
+def _decode(capture: cv2.VideoCapture) -> NDArray[np.uint8] | None:
+    decoded, image = capture.retrieve()
+    return np.asarray(image, np.uint8) if decoded and image is not None else None
+
+
+def _describe(
+    kind: SourceKind, name: str, capture: cv2.VideoCapture, first: NDArray[np.uint8]
+) -> SourceInfo:
+    count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+    return SourceInfo(
+        kind=kind,
+        name=name,
+        width=first.shape[1],
+        height=first.shape[0],
+        declared_fps=plausible_fps(capture.get(cv2.CAP_PROP_FPS)),
+        # streams and files without a header give 0, -1 or a huge negative number
+        frame_count=int(count) if kind is SourceKind.FILE and count >= 1 else None,
+    )
+
+
+def _check_size(info: SourceInfo, index: int, image: NDArray[np.uint8]) -> None:
+    if image.shape[:2] != (info.height, info.width):
+        before = f"{info.width}x{info.height}"
+        raise SourceError(size_change_sentence(info.name, index, before, size_text(image)))
+
+
+def _beginning(path: Path) -> bytes:
+    """First bytes of a file, which also shows that it can be read."""
+    if not path.is_file():
+        raise SourceError(f"{path} is not a video file; give a file, a camera number or a URL.")
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(12)
+    except OSError as error:
+        raise SourceError(
+            f"cannot read {path}: {error.strerror}; check its permissions."
+        ) from error
+    if not beginning:
+        raise SourceError(f"{path} is empty (0 bytes); copy or record it again.")
+    return beginning
+
+
+def _unreadable_sentence(path: Path, beginning: bytes) -> str:
+    if beginning[4:8] == b"ftyp":  # MP4 and its relatives keep their index at the end
+        return (
+            f"{path} is cut short or still being written: no picture can be decoded; wait until "
+            "the recording has ended, or copy it again."
+        )
+    return (
+        f"{path} is not a video that can be decoded; convert it first, for example with "
+        "`ffmpeg -i INPUT -c:v libx264 -crf 12 OUTPUT.mp4`."
+    )
+
+
+def _spread(capture: cv2.VideoCapture, total: int, count: int) -> Iterator[NDArray[np.uint8]]:
+    """Pictures at evenly spread positions of a file with a known number of pictures."""
+    positions = spread_positions(total, count)
+    seeks = total >= SEEK_FROM_STRIDE * len(positions)
+    at = 0
+    for position in positions:
+        if seeks:
+            capture.set(cv2.CAP_PROP_POS_FRAMES, position)
+            at = position
+        while at < position and capture.grab():
+            at += 1
+        image = _grab_and_decode(capture)
+        at += 1
+        if image is not None:  # the header may promise more than there is
+            yield image
+
+
+def _thinned(capture: cv2.VideoCapture, count: int) -> Iterator[NDArray[np.uint8]]:
+    """Evenly spread pictures of a file of unknown length: half are dropped whenever it is full."""
+    kept: list[NDArray[np.uint8]] = []
+    stride, index = 1, 0
+    while capture.grab():
+        image = _decode(capture) if index % stride == 0 else None
+        index += 1
+        if image is None:
+            continue
+        if len(kept) == 2 * count:
+            kept, stride = kept[::2], 2 * stride
+            if (index - 1) % stride:
+                continue
+        kept.append(image)
+    for position in spread_positions(len(kept), count):
+        yield kept[position]

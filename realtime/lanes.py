@@ -1,0 +1,256 @@
+"""Exact streaming: a window forecast at every frame for one batched step, not a whole clip.
+
+Windows that end `frames_per_step` frames apart share all but one of their time steps; each only
+started from zero at another time. So every phase (frame index modulo `frames_per_step`) keeps as
+many lanes of state as it has windows open at once. A frame advances the lanes of its phase by one
+step; the lane that has now seen a whole clip gives the forecast, and is zeroed when the next
+window starts in it.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fishrt.clip import ClipGeometry
+from realtime.forecast import Reason
+from realtime.stepper import Stepper
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one frame led to: a probability, or the reason why there is none."""
+
+    probability: float | None
+    reason: Reason | None
+
+
+class Forecaster(Protocol):
+    """Takes frames one after another and says what it can."""
+
+    @property
+    def filled(self) -> int:
+        """Consecutive frames in the window by now, at most those of a whole clip."""
+        ...
+
+    def push(self, frame: NDArray[np.uint8]) -> Outcome:
+        """Takes the next frame.
+
+        Args:
+            frame: uint8 `(height, width)`; copied.
+        """
+        ...
+
+    def reset(self, because: Reason = Reason.FILLING) -> None:
+        """Starts anew with an empty window.
+
+        Args:
+            because: The reason to give until the window is whole again.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class LaneStep:
+    """What a frame does: advance `phase`, zeroing a lane before and reading one after.
+
+    Attributes:
+        phase: Whose lanes advance by one time step.
+        starts: Lane in which a window starts with this step, or None.
+        finishes: Lane whose window is whole after this step, or None.
+    """
+
+    phase: int
+    starts: int | None
+    finishes: int | None
+
+
+@dataclass(frozen=True)
+class LaneSchedule:
+    """Which lanes start, advance and finish at which frame: arithmetic only.
+
+    Forecasts fall on frames i >= clip - 1 with (i - (clip - 1)) % every == 0, counted from the
+    first frame after a reset.
+
+    Attributes:
+        steps: Time steps in a clip.
+        frames_per_step: Frames in a time step, and the number of phases.
+        every: Frames from one forecast to the next.
+    """
+
+    steps: int
+    frames_per_step: int
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "frames_per_step", "every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+
+    @property
+    def step_interval(self) -> int:
+        """Steps between two window starts in one phase."""
+        return self.every // math.gcd(self.frames_per_step, self.every)
+
+    @property
+    def lanes(self) -> int:
+        """Lanes in a phase: the windows that are open at once."""
+        return math.ceil(self.steps / self.step_interval)
+
+    @property
+    def spreads_evenly(self) -> bool:
+        """Whether every frame has the same work, rather than some frames all of it."""
+        return math.gcd(self.frames_per_step, self.every) == 1
+
+    def is_due(self, frame: int) -> bool:
+        """Whether a window ends at this frame."""
+        last = self.steps * self.frames_per_step - 1
+        return frame >= last and (frame - last) % self.every == 0
+
+    def at(self, frame: int) -> LaneStep | None:
+        """What to do when `frame` (from 0 after a reset) has arrived, or None for nothing."""
+        begin = frame - (self.frames_per_step - 1)  # first frame of the time step ending here
+        phase = begin % self.frames_per_step
+        if begin < 0 or phase % math.gcd(self.frames_per_step, self.every):
+            return None
+        first = self._first_start(phase)
+        if begin < first:
+            return None
+        number = (begin - first) // self.frames_per_step
+        seen = number - (self.steps - 1)  # steps since the first window was whole
+        return LaneStep(
+            phase=phase,
+            starts=self._lane(number) if number % self.step_interval == 0 else None,
+            finishes=self._lane(seen) if seen >= 0 and seen % self.step_interval == 0 else None,
+        )
+
+    def _first_start(self, phase: int) -> int:
+        """The first frame at which a window of this phase starts."""
+        start = 0
+        while start % self.frames_per_step != phase:
+            start += self.every
+        return start
+
+    def _lane(self, start_step: int) -> int:
+        """The lane of the window that starts with this step of its phase."""
+        return (start_step // self.step_interval) % self.lanes
+
+
+class FrameRing:
+    """The last frames, always contiguous and oldest first, without moving or allocating."""
+
+    def __init__(self, geometry: ClipGeometry) -> None:
+        """Makes room for the frames of one time step, twice."""
+        self._length = geometry.frames_per_step
+        # every frame is written twice, one length apart, so that any `length` in a row are there
+        self._frames = np.zeros((2 * self._length, geometry.height, geometry.width), np.uint8)
+        self._next = 0
+
+    def push(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Takes a frame and gives the newest time step.
+
+        Args:
+            frame: uint8 `(height, width)`.
+
+        Returns:
+            uint8 `(frames_per_step, height, width)`, a view that is good until the next push.
+        """
+        place = self._next
+        self._frames[place] = frame
+        self._frames[place + self._length] = frame
+        self._next = (place + 1) % self._length
+        return self._frames[place + 1 : place + 1 + self._length]
+
+
+class ExactLanes:
+    """Window forecasts, equal to re-running the model from zero over the last clip."""
+
+    def __init__(self, stepper: Stepper, geometry: ClipGeometry, every: int = 1) -> None:
+        """Takes over a stepper.
+
+        Args:
+            stepper: With as many lanes as `LaneSchedule.lanes` says.
+            geometry: The clip geometry.
+            every: Frames from one forecast to the next.
+        """
+        self.schedule = LaneSchedule(geometry.steps, geometry.frames_per_step, every)
+        if stepper.lanes != self.schedule.lanes:
+            raise ValueError(f"{self.schedule.lanes} lanes are needed, not {stepper.lanes}.")
+        self._stepper = stepper
+        self._clip_frames = geometry.frames
+        self._ring = FrameRing(geometry)
+        self.reset()
+
+    @property
+    def filled(self) -> int:
+        """Consecutive frames in the window by now, at most those of a whole clip."""
+        return min(self._count, self._clip_frames)
+
+    def reset(self, because: Reason = Reason.FILLING) -> None:
+        """Starts anew; no state needs zeroing, as every window zeroes its lane when it starts."""
+        self._count = 0
+        self._because = because
+
+    def push(self, frame: NDArray[np.uint8]) -> Outcome:
+        """Takes the next frame, uint8 `(height, width)`."""
+        time_step = self._ring.push(frame)
+        step = self.schedule.at(self._count)
+        self._count += 1
+        probabilities = None
+        if step is not None:
+            if step.starts is not None:
+                self._stepper.reset(step.phase, step.starts)
+            probabilities = self._stepper.step(time_step, step.phase)
+            if step.finishes is not None:
+                return outcome_of(float(probabilities[step.finishes]))
+        whole = self._count >= self._clip_frames
+        return Outcome(None, Reason.SKIPPED if whole else self._because)
+
+
+class CarriedState:
+    """Stream forecasts: one lane a phase whose state is carried on and never zeroed.
+
+    Only for models that were trained that way. The first forecast comes when a whole clip of
+    frames has entered, as the model has never seen a shorter history in training.
+    """
+
+    def __init__(self, stepper: Stepper, geometry: ClipGeometry) -> None:
+        """Takes over a stepper with one lane."""
+        if stepper.lanes != 1:
+            raise ValueError(f"one lane is needed, not {stepper.lanes}.")
+        self._stepper = stepper
+        self._clip_frames = geometry.frames
+        self._frames_per_step = geometry.frames_per_step
+        self._ring = FrameRing(geometry)
+        self.reset()
+
+    @property
+    def filled(self) -> int:
+        """Consecutive frames since the last reset, at most those of a whole clip."""
+        return min(self._count, self._clip_frames)
+
+    def reset(self, because: Reason = Reason.FILLING) -> None:
+        """Starts anew from zero state: the state before a gap says nothing about what follows."""
+        self._count = 0
+        self._because = because
+        self._stepper.reset()
+
+    def push(self, frame: NDArray[np.uint8]) -> Outcome:
+        """Takes the next frame, uint8 `(height, width)`."""
+        time_step = self._ring.push(frame)
+        self._count += 1
+        if self._count < self._frames_per_step:
+            return Outcome(None, self._because)
+        probability = self._stepper.step(time_step, (self._count - 1) % self._frames_per_step)
+        if self._count < self._clip_frames:
+            return Outcome(None, self._because)
+        return outcome_of(float(probability[0]))
+
+
+def outcome_of(probability: float) -> Outcome:
+    """The outcome of a window that is whole; a number that is none is withheld."""
+    if not math.isfinite(probability):
+        return Outcome(None, Reason.NOT_FINITE)
+    return Outcome(probability, None)

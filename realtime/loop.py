@@ -1,0 +1,145 @@
+"""The live loop: place by timestamp, preprocess, forecast, hand to the sinks."""
+
+import enum
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fishrt.preprocess import Preprocessor
+from fishrt.video.resample import Resampler
+from realtime.capture import Capture, Captured, Policy
+from realtime.forecast import Forecast, Reason
+from realtime.lanes import Forecaster, Outcome
+from realtime.sinks import Sink
+from realtime.stats import LiveStats
+
+MAX_LAG_S = 0.5  # a third of the published 1.5 s horizon: older forecasts are not acted on
+GET_TIMEOUT_S = 0.1  # how soon the loop notices that it is to stop while no picture comes
+
+
+class LoopEnd(enum.StrEnum):
+    """Why the loop ended."""
+
+    SOURCE_ENDED = "source-ended"
+    FRAME_LIMIT = "frame-limit"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """The picture that was pushed last, in case it has to stand in for missing ones."""
+
+    captured: Captured
+    frame: NDArray[np.uint8]
+
+
+class LiveLoop:
+    """Turns captured pictures into forecasts, one line for every frame that has a picture."""
+
+    def __init__(
+        self,
+        capture: Capture,
+        resampler: Resampler,
+        preprocessor: Preprocessor,
+        forecaster: Forecaster,
+        sinks: Sequence[Sink],
+        stats: LiveStats,
+        threshold: float,
+    ) -> None:
+        """Connects the parts; `run` runs them.
+
+        Args:
+            capture: Where pictures come from; started by the caller.
+            resampler: Places pictures on the model's frames.
+            preprocessor: From picture to frame.
+            forecaster: From frame to probability.
+            sinks: Where forecasts go, in this order.
+            stats: What is counted.
+            threshold: Probability from which on a burst is forecast.
+        """
+        self._capture = capture
+        self._resampler = resampler
+        self._preprocessor = preprocessor
+        self._forecaster = forecaster
+        self._sinks = sinks
+        self._stats = stats
+        self._threshold = threshold
+        self._shown: _Shown | None = None
+
+    def run(self, stop: Callable[[], bool], frame_limit: int | None = None) -> LoopEnd:
+        """Runs until the source ends, enough frames are done, or `stop` says so.
+
+        Args:
+            stop: Asked after every frame, and while waiting for one.
+            frame_limit: Frames to write at most, or None.
+
+        Raises:
+            SourceError: If the source fails.
+            OutputError: If a sink fails.
+            ConfigError: If the preprocessing does not fit the picture.
+        """
+        while not stop():
+            captured = self._capture.get(GET_TIMEOUT_S)
+            if captured is not None:
+                self._take(captured, frame_limit)
+            elif self._capture.exhausted:
+                return LoopEnd.SOURCE_ENDED
+            if frame_limit is not None and self._stats.frames >= frame_limit:
+                return LoopEnd.FRAME_LIMIT
+        return LoopEnd.STOPPED
+
+    def _take(self, captured: Captured, frame_limit: int | None) -> None:
+        """Gives a picture its place: repeats or a gap before it, then its own frame."""
+        placement = self._resampler.push(captured.picture.timestamp)
+        self._stats.dropped = self._capture.dropped
+        self._stats.behind_s = self._capture.behind_s
+        if placement.slot is None:
+            return
+        began = time.perf_counter()
+        if placement.lost:
+            self._stats.count_lost(placement.lost)
+            self._forecaster.reset(Reason.GAP)
+        elif self._shown is not None:
+            for slot in range(placement.slot - placement.repeats, placement.slot):
+                self._forecast(slot, self._shown, began, repeated=True)
+                if frame_limit is not None and self._stats.frames >= frame_limit:
+                    return
+                began = time.perf_counter()
+        self._shown = _Shown(captured, self._preprocessor(captured.picture.image))
+        self._forecast(placement.slot, self._shown, began, repeated=False)
+
+    def _forecast(self, slot: int, shown: _Shown, began: float, *, repeated: bool) -> None:
+        outcome = self._forecaster.push(shown.frame)
+        self._stats.filled = self._forecaster.filled
+        forecast = self._describe(outcome, slot, shown.captured, repeated)
+        self._stats.count(forecast, (time.perf_counter() - began) * 1000.0)
+        for sink in self._sinks:
+            sink.write(forecast, shown.captured.picture.image)
+
+    def _describe(
+        self, outcome: Outcome, slot: int, captured: Captured, repeated: bool
+    ) -> Forecast:
+        latency_s = time.monotonic() - captured.monotonic
+        reason = outcome.reason
+        # a file waits for us, so nothing in it is ever late; a repeated picture is old by nature
+        acts_now = self._capture.policy is Policy.KEEP_UP and not repeated
+        if reason is None and acts_now and latency_s > MAX_LAG_S:
+            reason = Reason.LATE
+        valid = reason is None
+        probability = outcome.probability
+        return Forecast(
+            frame=slot,
+            source_frame=captured.picture.index,
+            media_time=captured.picture.timestamp,
+            capture_time=captured.wall,
+            emit_time=time.time(),
+            latency_ms=latency_s * 1000.0,
+            probability=probability,
+            burst=probability >= self._threshold if valid and probability is not None else None,
+            valid=valid,
+            reason=reason,
+            repeated=repeated,
+        )

@@ -1,0 +1,187 @@
+"""A live session: everything put together, run, summed up and put away again."""
+
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from fishrt.bundle import Bundle, load_bundle
+from fishrt.config import Config, TrainMode
+from fishrt.errors import BundleError, SourceError
+from fishrt.video import VideoSource, open_source
+from fishrt.video.resample import Resampler
+from realtime.budget import Budget, fit_lanes, fit_stream
+from realtime.camera_settings import camera_preprocessor
+from realtime.capture import Capture, Pace, Policy
+from realtime.lanes import CarriedState, ExactLanes, Forecaster
+from realtime.loop import LiveLoop, LoopEnd
+from realtime.overlay import Overlay
+from realtime.recorder import VideoRecorder
+from realtime.sinks import JsonlSink, Sink
+from realtime.stats import LiveStats, StatsSnapshot
+from realtime.status import StatusSink
+from realtime.stepper import load_stepper
+from realtime.window import WindowSink
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class LiveOptions:
+    """What the user asked for; the command line has the same names and defaults.
+
+    Attributes:
+        camera: Where pictures come from, as `open_source` takes it.
+        bundle: Path or name of the bundle.
+        mode: Window or stream forecasts, or None for what the bundle was trained for.
+        allow_untrained_stream: Whether stream forecasts of a window-trained model are wanted.
+        every: Frames from one forecast to the next, or None to let the budget decide.
+        threshold: Probability from which on a burst is forecast, or None for the bundle's.
+        output: Path of the log of JSON lines, `-` for stdout, or None for no log.
+        record: Path of the overlay video, or None.
+        overwrite: Whether existing files may be replaced.
+        window: Whether to show a window.
+        frames: Frames to write at most, or None.
+        pace: How fast to go where the source has no pace of its own.
+        overrides: Settings of this camera, such as `preprocess.polarity=dark`.
+    """
+
+    camera: str = "0"
+    bundle: str = "demo"
+    mode: TrainMode | None = None
+    allow_untrained_stream: bool = False
+    every: int | None = None
+    threshold: float | None = None
+    output: str | None = None
+    record: Path | None = None
+    overwrite: bool = False
+    window: bool = False
+    frames: int | None = None
+    pace: Pace = Pace.REALTIME
+    overrides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LiveSummary:
+    """How a session went.
+
+    Attributes:
+        end: Why it ended.
+        figures: The figures at the end.
+        budget: The measured frame budget.
+        unrecorded: Pictures that the video recorder left out.
+        interrupted: Whether Ctrl-C or a termination signal ended it.
+        note: What the source said about its end, or None.
+    """
+
+    end: LoopEnd
+    figures: StatsSnapshot
+    budget: Budget
+    unrecorded: int
+    interrupted: bool
+    note: str | None
+
+
+def run_live(
+    options: LiveOptions, say: Say, console: Console, done: Callable[[LiveSummary], None]
+) -> LiveSummary:
+    """Runs a live session to its end; must be called on the main thread.
+
+    Args:
+        options: What the user asked for.
+        say: Takes the sentences for the user at the start.
+        console: Where the status goes (stderr).
+        done: Takes the summary, before any complaint about the footage is raised.
+
+    Raises:
+        SourceError: If the source cannot be opened or fails, or had fewer frames than a clip.
+        ConfigError: If a setting is wrong.
+        BundleError: If the bundle cannot be used.
+        OutputError: If a result cannot be written.
+    """
+    bundle = load_bundle(options.bundle)
+    config = bundle.metadata.config
+    mode = checked_mode(bundle, options)
+    preprocessor = camera_preprocessor(bundle, options.camera, options.overrides)
+    source = open_source(options.camera, fps=config.clip.fps)
+    capture = Capture(source, options.pace)
+    stats = LiveStats(config.clip.fps, config.clip.geometry.frames)
+    threshold = bundle.metadata.threshold if options.threshold is None else options.threshold
+    sinks: list[Sink] = []
+    with closing(capture, sinks), StopRequest() as request:
+        sinks += make_sinks(options, config, threshold, capture.policy, stats, console)
+        if source.info.is_live:
+            capture.start()  # drains the camera, and lets the budget see its cost
+        forecaster, budget = make_forecaster(bundle, mode, options, paced_fps(options, source))
+        say(budget.sentence(capture.policy, paced=is_paced(options, source)))
+        if source.info.is_live:
+            capture.discard()
+        else:
+            capture.start()
+        resampler = Resampler(config.clip.fps, source.info.declared_fps)
+        loop = LiveLoop(capture, resampler, preprocessor, forecaster, sinks, stats, threshold)
+        try:
+            end = loop.run(_stop_asked(request, sinks), options.frames)
+        finally:
+            status = [sink for sink in sinks if isinstance(sink, StatusSink)]
+            for sink in status:  # off the screen before anything else is said
+                sink.close()
+    recorders = [sink for sink in sinks if isinstance(sink, VideoRecorder)]
+    summary = LiveSummary(
+        end=end,
+        figures=stats.snapshot(),
+        budget=budget,
+        unrecorded=sum(recorder.dropped for recorder in recorders),
+        interrupted=request.received,
+        note=source.ended_early if end is LoopEnd.SOURCE_ENDED else None,
+    )
+    done(summary)
+    if end is LoopEnd.SOURCE_ENDED:
+        require_a_clip(options.camera, config, summary.figures)
+    return summary
+
+
+def checked_mode(bundle: Bundle, options: LiveOptions) -> TrainMode:
+    """The kind of forecast to make.
+
+    Raises:
+        BundleError: If a stream forecast is asked of a model that was not trained for it.
+    """
+    trained_for = bundle.metadata.trained_for
+    mode = options.mode or trained_for
+    if mode is TrainMode.STREAM and trained_for is not mode and not options.allow_untrained_stream:
+        raise BundleError(
+            f"the bundle {bundle.metadata.name} was trained for window forecasts, and a stream "
+            "forecast of it is another function (on the published weights up to 0.08 off); use "
+            "--mode window, or add --allow-untrained-stream if that is what you want."
+        )
+    return mode
+
+
+def make_forecaster(
+    bundle: Bundle, mode: TrainMode, options: LiveOptions, fps: float | None
+) -> tuple[Forecaster, Budget]:
+    """Makes the forecaster, with a stride that fits the budget unless one was asked for.
+
+    Args:
+        bundle: The bundle.
+        mode: Window or stream forecasts.
+        options: What the user asked for.
+        fps: Frames a second to keep up with, or None if there is no hurry.
+    """
+    clip = bundle.metadata.config.clip
+    geometry = clip.geometry
+
+    def make_stepper(lanes: int) -> Stepper:
+        return load_stepper(bundle, lanes)
+
+    if mode is TrainMode.STREAM:
+        stepper, budget = fit_stream(make_stepper, geometry, fps or clip.fps)
+        return CarriedState(stepper, geometry), budget
+    every = options.every or (1 if fps is None else None)
+    stepper, budget = fit_lanes(make_stepper, geometry, fps or clip.fps, every)
+    return ExactLanes(stepper, geometry, budget.every), budget

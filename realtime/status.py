@@ -1,0 +1,107 @@
+"""The status: one line that is renewed on a terminal, one plain line now and then elsewhere."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from realtime.forecast import Forecast, Reason
+from realtime.stats import StatsSnapshot
+
+TERMINAL_INTERVAL_S = 0.1
+PLAIN_INTERVAL_S = 10.0
+BAR_WIDTH = 20
+BEHIND_S = 0.5  # how far a file may lag real time before it is said
+
+
+class StatusSink:
+    """Writes the status to stderr, never to stdout, which belongs to the forecasts."""
+
+    def __init__(
+        self,
+        snapshot: Callable[[], StatsSnapshot],
+        threshold: float,
+        console: Console,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begins the status line.
+
+        Args:
+            snapshot: Gives the figures of the run.
+            threshold: Probability from which on a burst is forecast.
+            console: Where to write.
+            clock: Monotonic seconds.
+        """
+        self._snapshot = snapshot
+        self._threshold = threshold
+        self._console = console
+        self._clock = clock
+        self._interval = TERMINAL_INTERVAL_S if console.is_terminal else PLAIN_INTERVAL_S
+        self._due = clock() + self._interval
+        self._probability: float | None = None
+        self._live: Live | None = None
+        if console.is_terminal:
+            self._live = Live(console=console, auto_refresh=False, transient=True)
+            self._live.start()
+
+    def write(self, forecast: Forecast, picture: NDArray[np.uint8]) -> None:
+        """Renews the line if it is time to; see `Sink.write`."""
+        del picture
+        if forecast.reason is not Reason.SKIPPED:
+            self._probability = forecast.probability
+        now = self._clock()
+        if now < self._due:
+            return
+        self._due = now + self._interval
+        line = status_line(forecast, self._probability, self._threshold, self._snapshot())
+        if self._live is not None:
+            self._live.update(line, refresh=True)
+        else:
+            self._console.print(line.plain, highlight=False, soft_wrap=True)
+
+    def close(self) -> None:
+        """Takes the line off the terminal."""
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
+
+
+def status_line(
+    forecast: Forecast, probability: float | None, threshold: float, stats: StatsSnapshot
+) -> Text:
+    """The status as one line of text with colours.
+
+    Args:
+        forecast: The newest forecast.
+        probability: The newest probability, also where this frame has none of its own.
+        threshold: Probability from which on a burst is forecast.
+        stats: The figures of the run.
+    """
+    line = Text(no_wrap=True, overflow="ellipsis")
+    if probability is None:
+        state = str(forecast.reason)
+        if forecast.reason in (Reason.FILLING, Reason.GAP):
+            state += f" {stats.filled}/{stats.clip_frames}"
+        line.append(state, "yellow")
+    else:
+        style = "bold red" if probability >= threshold else "green"
+        full = round(probability * BAR_WIDTH)
+        line.append(f"{probability:.2f} ", style)
+        line.append("#" * full, style).append("." * (BAR_WIDTH - full), "dim")
+        if forecast.reason is Reason.LATE:
+            line.append(" late", "bold yellow")
+    line.append(
+        f" | {stats.fps:.1f} fps | p50 {stats.latency.p50:.0f} p99 {stats.latency.p99:.0f} ms | "
+        f"budget {stats.budget:.0%} | frame {forecast.frame}"
+    )
+    if stats.dropped or stats.lost or stats.late:
+        line.append(
+            f" | dropped {stats.dropped}, lost {stats.lost}, late {stats.late}", "bold yellow"
+        )
+    if stats.behind_s > BEHIND_S:
+        line.append(f" | {stats.behind_s:.1f} s behind real time", "bold yellow")
+    return line

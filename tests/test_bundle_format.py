@@ -1,0 +1,140 @@
+"""The bundle's file format, on synthetic graphs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from fishrt.bundle import (
+    FORMAT_VERSION,
+    METADATA_FILE,
+    BundleMetadata,
+    GraphFile,
+    GraphKind,
+    StateSpec,
+    find_bundle,
+    load_bundle,
+    save_background,
+    save_metadata,
+)
+from fishrt.config import TrainMode, load_config
+from fishrt.errors import BundleError
+from fishrt.preprocess import Polarity, Preprocessor, RegionOfInterest
+from fishrt.storage import sha256_of
+
+CONFIG = load_config(
+    None,
+    [
+        "clip.height=12",
+        "clip.width=16",
+        "preprocess.roi=[1, 2, 30, 20]",
+        "preprocess.polarity=dark",
+        "train.mode=stream",
+    ],
+)
+BACKGROUND = np.random.default_rng(0).integers(0, 256, (20, 30), np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    (folder / "clip.onnx").write_bytes(b"a clip graph")
+    metadata = BundleMetadata(
+        format_version=FORMAT_VERSION,
+        fishrt_version="0.1.0",
+        name="tank",
+        config=CONFIG,
+        graphs={
+            GraphKind.CLIP: GraphFile(file="clip.onnx", sha256=sha256_of(folder / "clip.onnx"))
+        },
+        states=(StateSpec(name="hidden_0", shape=(8, 10, 14)),),
+        threshold=0.25,
+        evaluation={"average precision": 0.5, "seeds": [1, 2]},
+    )
+    save_metadata(folder, metadata)
+    save_background(folder, BACKGROUND)
+    return folder
+
+
+def test_what_was_saved_is_loaded(folder: Path) -> None:
+    bundle = load_bundle(folder)
+    assert bundle.metadata.config == CONFIG
+    assert bundle.metadata.states == (StateSpec(name="hidden_0", shape=(8, 10, 14)),)
+    assert bundle.metadata.threshold == 0.25
+    assert bundle.metadata.evaluation == {"average precision": 0.5, "seeds": [1, 2]}
+    assert bundle.metadata.trained_for is TrainMode.STREAM
+    assert (bundle.metadata.hard_sigmoid.alpha, bundle.metadata.hard_sigmoid.beta) == (0.2, 0.5)
+    assert bundle.graph(GraphKind.CLIP) == folder / "clip.onnx"
+
+
+def test_the_preprocessor_is_the_one_of_training(folder: Path) -> None:
+    image = np.random.default_rng(1).integers(0, 256, (40, 50), np.uint8)
+    region = RegionOfInterest(1, 2, 30, 20)
+    expected = Preprocessor(12, 16, region, Polarity.DARK, BACKGROUND)(image)
+    np.testing.assert_array_equal(load_bundle(folder).preprocessor(image), expected)
+
+
+def edit(**changes: object) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        content = yaml.safe_load((folder / METADATA_FILE).read_text())
+        (folder / METADATA_FILE).write_text(yaml.safe_dump({**content, **changes}))
+
+    return damage
+
+
+def graph_elsewhere(folder: Path) -> None:
+    edit(graphs={"clip": {"file": "../clip.onnx", "sha256": "0"}})(folder)
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda folder: (folder / METADATA_FILE).unlink(), "is not a bundle"),
+        (lambda folder: (folder / METADATA_FILE).write_text("a: ["), "not valid YAML"),
+        (lambda folder: (folder / METADATA_FILE).write_text(""), "format version None"),
+        (edit(format_version=FORMAT_VERSION + 1), "format version 2, but this fishrt reads"),
+        (edit(threshold=1.5), "damaged: threshold"),
+        (edit(unheard_of=1), "damaged: unheard_of"),
+        (edit(config={"train": {"mode": "telepathy"}}), "damaged: config.train.mode"),
+        (graph_elsewhere, "damaged: graphs.clip.file"),
+        (lambda folder: (folder / "background.png").write_bytes(b"x"), "not a picture"),
+    ],
+)
+def test_a_damaged_bundle_is_one_sentence(
+    folder: Path, damage: Callable[[Path], None], sentence: str
+) -> None:
+    load_bundle(folder)
+    damage(folder)
+    with pytest.raises(BundleError, match=sentence) as caught:
+        load_bundle(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_graph_that_is_missing_cut_short_or_never_was(folder: Path) -> None:
+    bundle = load_bundle(folder)
+    with pytest.raises(BundleError, match="has no step graph; export it again"):
+        bundle.graph(GraphKind.STEP)
+    (folder / "clip.onnx").write_bytes(b"a clip gra")
+    with pytest.raises(BundleError, match=r"clip.onnx is damaged"):
+        bundle.graph(GraphKind.CLIP)
+    (folder / "clip.onnx").unlink()
+    with pytest.raises(BundleError, match=r"lacks clip.onnx; copy it whole"):
+        bundle.graph(GraphKind.CLIP)
+
+
+def test_bundles_are_found_by_path_or_by_name(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fishrt.bundle.BUNDLED", tmp_path)
+    assert find_bundle(folder) == find_bundle("bundle") == folder
+    with pytest.raises(BundleError, match=r"no bundle folder nowhere; .* fishrt: bundle"):
+        find_bundle("nowhere")
+
+
+def test_loading_runs_no_code(folder: Path) -> None:
+    (folder / METADATA_FILE).write_text("!!python/object/apply:os.getcwd []")
+    with pytest.raises(BundleError, match="not valid YAML"):
+        load_bundle(folder)

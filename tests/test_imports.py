@@ -1,0 +1,94 @@
+"""Who may import whom, and what start-up may load."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+OURS = {"fishrt", "training", "export", "realtime"}
+TENSORFLOW = {"tensorflow", "keras", "tf2onnx"}
+
+# Top-level packages that a package may never name, and may name only inside functions.
+NEVER = {
+    "fishrt": set[str](),
+    "training": {"export", "realtime"},
+    "export": {"realtime"},
+    "realtime": {"training", "export"} | TENSORFLOW,
+}
+ONLY_IN_FUNCTIONS = {
+    "fishrt": {"training", "export", "realtime"} | TENSORFLOW,
+    "training": set[str](),
+    "export": set[str](),
+    "realtime": set[str](),
+}
+
+
+def imports_of(node: ast.AST, in_function: bool = False) -> Iterator[tuple[str, bool]]:
+    """Top-level name of every import, and whether it stands inside a function."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            for alias in child.names:
+                yield alias.name.split(".")[0], in_function
+        elif isinstance(child, ast.ImportFrom):
+            assert child.level == 0, "relative imports are not used here"
+            yield str(child.module).split(".")[0], in_function
+        inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        yield from imports_of(child, in_function or inside)
+
+
+def forbidden(package: str, source: str) -> list[str]:
+    """Names that `source`, a module of `package`, imports against the rules."""
+    return [
+        name
+        for name, in_function in imports_of(ast.parse(source))
+        if name in NEVER[package] or (name in ONLY_IN_FUNCTIONS[package] and not in_function)
+    ]
+
+
+@pytest.mark.parametrize("package", sorted(OURS))
+def test_every_module_keeps_the_borders(package: str) -> None:
+    modules = sorted((ROOT / package).rglob("*.py"))
+    assert modules, f"there is no module in {package}/"
+    for module in modules:
+        assert forbidden(package, module.read_text()) == [], module
+
+
+@pytest.mark.parametrize(
+    ("package", "source", "wrong"),
+    [
+        ("fishrt", "import training.fit", ["training"]),
+        ("fishrt", "def f():\n    from training import fit", []),
+        ("fishrt", "class A:\n    from realtime.lanes import Lanes", ["realtime"]),
+        ("fishrt", "if True:\n    import tensorflow as tf", ["tensorflow"]),
+        ("realtime", "def f():\n    import keras", ["keras"]),
+        ("realtime", "from fishrt.clip import ClipGeometry", []),
+        ("export", "from training.model import build", []),
+    ],
+)
+def test_the_check_itself_finds_what_is_wrong(package: str, source: str, wrong: list[str]) -> None:
+    assert forbidden(package, source) == wrong
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Top-level modules in memory after a statement, in a fresh interpreter."""
+    code = f"{statement}\nimport sys\nprint(*{{name.split('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_command_line_loads_nothing_heavy() -> None:
+    heavy = {"numpy", "cv2", "yaml", "pydantic", "onnxruntime", "sklearn"} | TENSORFLOW
+    loaded = loaded_by("import fishrt.cli")
+    assert "typer" in loaded
+    assert loaded & heavy == set()
+
+
+def test_the_contracts_load_without_tensorflow() -> None:
+    modules = ("bundle", "config", "recording", "video", "video.background", "video.resample")
+    loaded = loaded_by(f"import {', '.join(f'fishrt.{name}' for name in modules)}")
+    assert {"cv2", "numpy"} <= loaded
+    assert loaded & (TENSORFLOW | {"training", "export", "realtime", "onnxruntime"}) == set()

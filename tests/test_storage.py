@@ -1,0 +1,161 @@
+"""Folders and files that are either whole or absent."""
+
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from fishrt.errors import OutputError
+from fishrt.storage import sha256_of, whole_folder, write_text
+
+MARKER = "made-by-fishrt.yaml"
+
+
+def write_whole(target: Path, text: str) -> None:
+    with whole_folder(target, MARKER) as scratch:
+        (scratch / "data").write_text(text)
+        (scratch / MARKER).write_text("")
+
+
+def everything_in(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def no_space() -> OSError:
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("existing", [None, "empty", "ours"])
+def test_the_folder_appears_whole(tmp_path: Path, existing: str | None) -> None:
+    target = tmp_path / "deep" / "run"
+    if existing == "empty":
+        target.mkdir(parents=True)
+    elif existing == "ours":
+        write_whole(target, "old")
+        (target / "left over").touch()
+    write_whole(target, "new")
+    assert everything_in(tmp_path) == ["deep", "deep/run", "deep/run/data", f"deep/run/{MARKER}"]
+    assert (target / "data").read_text() == "new"
+
+
+@pytest.mark.parametrize("error", [no_space(), ValueError("a mistake"), KeyboardInterrupt()])
+@pytest.mark.parametrize("existing", [False, True])
+def test_an_error_leaves_nothing_half_made(
+    tmp_path: Path, error: BaseException, existing: bool
+) -> None:
+    target = tmp_path / "run"
+    if existing:
+        write_whole(target, "old")
+    before = everything_in(tmp_path)
+    expected = OutputError if isinstance(error, OSError) else type(error)
+    with pytest.raises(expected) as caught, whole_folder(target, MARKER) as scratch:  # noqa: PT012
+        (scratch / "data").write_text("half")
+        (scratch / MARKER).write_text("")
+        assert everything_in(tmp_path) != before
+        raise error
+    assert everything_in(tmp_path) == before
+    if existing:
+        assert (target / "data").read_text() == "old"
+    if isinstance(error, OSError):
+        assert "the disk is full; free some space" in str(caught.value)
+
+
+def test_the_old_folder_comes_back_when_the_last_rename_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "run"
+    write_whole(target, "old")
+    before = everything_in(tmp_path)
+    rename = Path.rename
+
+    def fails_for_scratch(self: Path, to: Path) -> Path:
+        if self.suffix == ".partial":
+            raise no_space()
+        return rename(self, to)
+
+    monkeypatch.setattr(Path, "rename", fails_for_scratch)
+    with pytest.raises(OutputError, match="disk is full"):
+        write_whole(target, "new")
+    assert everything_in(tmp_path) == before
+    assert (target / "data").read_text() == "old"
+
+
+def test_folders_with_similar_names_are_left_alone(tmp_path: Path) -> None:
+    for name in ("run.old", "run.partial"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mine").touch()
+    write_whole(tmp_path / "run", "a")
+    write_whole(tmp_path / "run", "b")
+    assert (tmp_path / "run.old" / "mine").exists()
+    assert (tmp_path / "run.partial" / "mine").exists()
+
+
+def test_something_else_in_the_way_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").touch()
+    (tmp_path / "file").touch()
+    before = everything_in(tmp_path)
+    with pytest.raises(OutputError, match="already holds something else"):
+        write_whole(tmp_path / "mine", "")
+    with pytest.raises(OutputError, match="is a file; name a folder"):
+        write_whole(tmp_path / "file", "")
+    assert everything_in(tmp_path) == before
+
+
+def test_the_folder_one_stands_in_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputError, match="name a new folder"):
+        write_whole(Path(), "")
+    assert Path.cwd().exists()
+
+
+def test_a_link_to_a_folder_keeps_being_one(tmp_path: Path) -> None:
+    write_whole(tmp_path / "real", "old")
+    (tmp_path / "link").symlink_to("real")
+    write_whole(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real" / "data").read_text() == "new"
+
+
+def test_a_folder_without_its_marker_is_never_finished(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=MARKER), whole_folder(tmp_path / "run", MARKER):
+        pass
+    assert everything_in(tmp_path) == []
+
+
+def test_a_parent_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"cannot write .*file/run"):
+        write_whole(tmp_path / "file" / "run", "")
+
+
+def test_write_text_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "report.json"
+    write_text(path, "old")
+    assert everything_in(tmp_path) == ["report.json"]
+    real = Path.write_text
+
+    def half(self: Path, text: str, encoding: str) -> int:
+        real(self, text[: len(text) // 2], encoding=encoding)
+        raise no_space()
+
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises(OutputError, match="disk is full"):
+        write_text(path, "a new and longer text")
+    assert path.read_text() == "old"
+    assert everything_in(tmp_path) == ["report.json"]
+
+
+def test_write_text_without_a_folder_says_so(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="its folder does not exist; create it first"):
+        write_text(tmp_path / "no" / "report.json", "")
+
+
+def test_sha256(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    path.write_bytes(b"abc" * 100_000)
+    assert sha256_of(path) == hashlib.sha256(b"abc" * 100_000).hexdigest()

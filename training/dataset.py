@@ -1,0 +1,162 @@
+"""Clips for training, cut from a recording by index; no clip is ever stored."""
+
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from fishrt.clip import ClipGeometry
+from fishrt.config import Flips
+from fishrt.errors import TrainingError
+from fishrt.recording import Recording, Split
+
+FLIP_AXES: tuple[tuple[int, ...], ...] = ((), (2,), (1,), (1, 2))
+"""Axes of a clip (steps, height, width, frames) to mirror: none, H, V, HV."""
+
+
+@dataclass(frozen=True)
+class ClipSet:
+    """The labelled clips of one split.
+
+    Attributes:
+        frames: uint8 `(T, H, W)`.
+        labels: uint8 `(L,)`, entry t the label of frame t.
+        ends: Last frames of the clips, int64 `(N,)`.
+        geometry: The clip geometry.
+        loss_steps: How many of a clip's last time steps have their label used.
+    """
+
+    frames: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    ends: NDArray[np.int64]
+    geometry: ClipGeometry
+    loss_steps: int = 1
+
+    def clip(self, item: int) -> NDArray[np.uint8]:
+        """One clip, uint8 `(steps, height, width, frames_per_step)`."""
+        return self.geometry.cut(self.frames, int(self.ends[item]))
+
+    def target(self, item: int) -> NDArray[np.uint8]:
+        """Labels at the clip's last `loss_steps` time steps, uint8 `(loss_steps,)`."""
+        back = np.arange(self.loss_steps - 1, -1, -1) * self.geometry.frames_per_step
+        return self.labels[self.ends[item] - back]
+
+    @property
+    def burst_share(self) -> float:
+        """Share of the clips whose label is a burst."""
+        return float(self.labels[self.ends].mean()) if len(self.ends) else 0.0
+
+
+def clip_set(
+    recording: Recording, split: Split | None, geometry: ClipGeometry, loss_steps: int = 1
+) -> ClipSet:
+    """The labelled clips of one split of a recording.
+
+    Args:
+        recording: The recording.
+        split: Which part, or None for all of it.
+        geometry: The clip geometry.
+        loss_steps: How many of a clip's last time steps have their label used.
+
+    Raises:
+        TrainingError: If the frames have another size, or no clip fits into the split.
+    """
+    if recording.frames.shape[1:] != (geometry.height, geometry.width):
+        height, width = recording.frames.shape[1:]
+        raise TrainingError(
+            f"the recording {recording.folder} has frames of {width}x{height} but the config asks "
+            f"for {geometry.width}x{geometry.height}; prepare it with the same config."
+        )
+    ends = recording.labelled_ends(split, geometry)
+    if not len(ends):
+        raise TrainingError(
+            f"the {split or 'whole'} part of {recording.folder} is too short: a labelled clip "
+            f"needs {geometry.frames + recording.metadata.label.horizon + 1} frames in a row; "
+            "record more, or change the shares in `split`."
+        )
+    return ClipSet(recording.frames, recording.burst_label, ends, geometry, loss_steps)
+
+
+def class_weights(burst_share: float) -> tuple[float, float]:
+    """Weights of calm and burst examples that make both classes count the same.
+
+    Args:
+        burst_share: Share of burst labels, 0 .. 1.
+
+    Returns:
+        n / (2 n_calm) and n / (2 n_burst).
+
+    Raises:
+        TrainingError: If one class is missing.
+    """
+    if not 0.0 < burst_share < 1.0:
+        kind = "a burst" if burst_share else "calm"
+        raise TrainingError(
+            f"every training frame is {kind}, so there is nothing to learn; choose another "
+            "`label.threshold`, or record more."
+        )
+    return 0.5 / (1.0 - burst_share), 0.5 / burst_share
+
+
+class ClipBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches of clips and labels, in a new random order every epoch.
+
+    An epoch holds every clip once (four times with concatenated flips), or `limit` of them
+    drawn at random. The order depends on `seed` and the epoch alone.
+    """
+
+    def __init__(
+        self,
+        clips: ClipSet,
+        batch_size: int,
+        *,
+        flips: Flips,
+        seed: int,
+        limit: int | None = None,
+    ) -> None:
+        super().__init__()
+        self._clips = clips
+        self._batch_size = batch_size
+        self._flips = flips
+        self._seed = seed
+        self._limit = limit
+        self._epoch = 0
+        self._order, self._mirrors = self._shuffle()
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return -(-len(self._order) // self._batch_size)
+
+    def __getitem__(self, batch: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """One batch.
+
+        Returns:
+            Clips uint8 `(B, steps, height, width, frames_per_step)` and labels float32
+            `(B, loss_steps)`.
+        """
+        rows = slice(batch * self._batch_size, (batch + 1) * self._batch_size)
+        items, mirrors = self._order[rows], self._mirrors[rows]
+        clips = np.stack(
+            [
+                np.flip(self._clips.clip(item), FLIP_AXES[mirror])
+                for item, mirror in zip(items, mirrors, strict=True)
+            ]
+        )
+        labels = np.stack([self._clips.target(item) for item in items])
+        return clips, labels.astype(np.float32)
+
+    def on_epoch_end(self) -> None:
+        """Draws the next epoch's order."""
+        self._epoch += 1
+        self._order, self._mirrors = self._shuffle()
+
+    def _shuffle(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        generator = np.random.default_rng((self._seed, self._epoch))
+        count = len(self._clips.ends)
+        copies = len(FLIP_AXES) if self._flips is Flips.CONCATENATE else 1
+        order = generator.permutation(count * copies)[: self._limit]
+        mirrors = order // count
+        if self._flips is Flips.RANDOM:
+            mirrors = generator.integers(0, len(FLIP_AXES), len(order))
+        return order % count, mirrors

@@ -1,0 +1,120 @@
+"""Scores of a forecaster on footage that it did not see, beside the motion baseline."""
+
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fishrt.config import Config
+from fishrt.errors import TrainingError
+from fishrt.metrics import best_youden_threshold, block_bootstrap, brier_skill, roc_auc
+from fishrt.recording import Recording, Split
+from training.baselines import PAST, algorithmic_baseline, fitted_baseline
+from training.dataset import ClipSet, clip_set
+from training.forecaster import Forecaster
+
+BLOCK_SECONDS = 20.0
+"""Bootstrap blocks: long against the clip (4 s) and the label's horizon (1.5 s)."""
+
+BATCH = 32
+
+
+def forecast_clips(model: Forecaster, clips: ClipSet) -> NDArray[np.float64]:
+    """Window forecasts at the end of every clip.
+
+    Args:
+        model: The network.
+        clips: N clips.
+
+    Returns:
+        Probabilities, float64 `(N,)`.
+    """
+    parts = [
+        np.asarray(model.predict_on_batch(np.stack([clips.clip(i) for i in batch])))[:, -1]
+        for batch in np.array_split(
+            np.arange(len(clips.ends)), max(1, -(-len(clips.ends) // BATCH))
+        )
+    ]
+    return np.concatenate(parts).astype(np.float64)
+
+
+def evaluate(
+    model: Forecaster,
+    config: Config,
+    recording: Recording,
+    training: Recording,
+    split: Split | None = None,
+    stride: int = 5,
+) -> dict[str, Any]:
+    """Scores the network and two motion baselines on the same frames.
+
+    Args:
+        model: The network.
+        config: Its config.
+        recording: Footage that it was not trained on.
+        training: The recording that it was trained on; the fitted baseline learns from its
+            training part.
+        split: Which part of `recording`, or None for all of it.
+        stride: Score every so-manyth frame; neighbours are nearly the same.
+
+    Returns:
+        Plain values: frames, share of bursts, and for each forecaster the ROC-AUC and the Brier
+        skill against climatology, with 95 % block-bootstrap intervals; the threshold with the
+        largest Youden's J; whether the network beats the better of the baselines.
+
+    Raises:
+        TrainingError: If the recording does not fit the config, or has one class only.
+    """
+    geometry = config.clip.geometry
+    clips = _with_past(clip_set(recording, split, geometry), stride)
+    labels = clips.labels[clips.ends]
+    if not 0 < labels.sum() < len(labels):
+        raise TrainingError(
+            f"every scored frame of {recording.folder} has the same label, so nothing can be "
+            "scored; give longer footage with --test, or another `label.threshold`."
+        )
+    learn = _with_past(clip_set(training, Split.TRAIN, geometry), 1)
+    fitted = fitted_baseline(training.motion_energy, learn.labels, learn.ends)
+    forecasts = {
+        "model": forecast_clips(model, clips),
+        "published_motion_baseline": algorithmic_baseline(recording.motion_energy, clips.ends),
+        "fitted_motion_baseline": fitted(recording.motion_energy, clips.ends),
+    }
+    block = round(BLOCK_SECONDS * recording.metadata.fps / stride)
+    scores = {
+        name: {
+            "roc_auc": asdict(block_bootstrap(roc_auc, labels, p, block=block)),
+            "brier_skill": asdict(block_bootstrap(brier_skill, labels, p, block=block)),
+        }
+        for name, p in forecasts.items()
+    }
+    rivals = [name for name in forecasts if name != "model"]
+    best = max(rivals, key=lambda name: float(scores[name]["roc_auc"]["value"]))
+    gain = block_bootstrap(
+        _auc_difference,
+        labels,
+        np.stack([forecasts["model"], forecasts[best]], axis=1),
+        block=block,
+    )
+    return {
+        "recording": recording.folder.name,
+        "sources": [source.name for source in recording.metadata.sources],
+        "frames": len(clips.ends),
+        "stride": stride,
+        "burst_share": float(labels.mean()),
+        **scores,
+        "best_motion_baseline": best,
+        "roc_auc_gain": asdict(gain),
+        "beats_motion_baseline": bool(gain.low > 0),
+        "threshold": best_youden_threshold(labels, forecasts["model"]),
+    }
+
+
+def _with_past(clips: ClipSet, stride: int) -> ClipSet:
+    """Every so-manyth clip of those with enough motion behind them for the baselines."""
+    return replace(clips, ends=clips.ends[clips.ends >= PAST][::stride])
+
+
+def _auc_difference(labels: NDArray[np.generic], pair: NDArray[np.generic]) -> float:
+    return roc_auc(labels, pair[:, 0]) - roc_auc(labels, pair[:, 1])

@@ -1,0 +1,132 @@
+"""The run folder: what training leaves, and what evaluate and export take.
+
+    config.yaml        the whole config, preprocessing and label rule as in the recording
+    run.yaml           software versions, seed, recording, best epoch
+    best.weights.h5    weights of the epoch with the lowest validation loss
+    history.csv        figures of every epoch
+    evaluation.yaml    scores on footage that training did not see
+    background.png     the background that preprocessing subtracts, if it has one
+
+A run is data: the network is built from the config, and the weights file holds numbers only.
+"""
+
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+import yaml
+from numpy.typing import NDArray
+
+from fishrt import __version__
+from fishrt.config import Config, dump_config, load_config
+from fishrt.errors import ConfigError, TrainingError, output_error
+from fishrt.preprocess import load_background
+from fishrt.storage import write_text
+from training.forecaster import Forecaster
+
+CONFIG_FILE = "config.yaml"
+RUN_FILE = "run.yaml"
+WEIGHTS_FILE = "best.weights.h5"
+HISTORY_FILE = "history.csv"
+EVALUATION_FILE = "evaluation.yaml"
+BACKGROUND_FILE = "background.png"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run that was read and checked.
+
+    Attributes:
+        folder: Where it lies.
+        config: Its whole config.
+        model: The network with the best weights.
+        evaluation: Scores on unseen footage; empty if none were made.
+        background: uint8 `(H, W)` that preprocessing subtracts, or None.
+    """
+
+    folder: Path
+    config: Config
+    model: Forecaster
+    evaluation: dict[str, Any]
+    background: NDArray[np.uint8] | None
+
+
+def describe_software() -> dict[str, str]:
+    """Versions of what computes."""
+    return {
+        "fishrt": __version__,
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def start_run(folder: Path, config: Config, description: dict[str, Any]) -> None:
+    """Makes the run folder and writes the config and what is known before the first epoch.
+
+    Raises:
+        TrainingError: If the folder already holds a run.
+        OutputError: If it cannot be written.
+    """
+    if (folder / RUN_FILE).exists():
+        raise TrainingError(f"{folder} already holds a run; name another folder with -o.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(folder, error) from error
+    write_text(folder / CONFIG_FILE, dump_config(config))
+    write_record(folder / RUN_FILE, description)
+
+
+def write_record(path: Path, record: dict[str, Any]) -> None:
+    """Writes a mapping of plain values as YAML."""
+    write_text(path, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
+
+
+def load_run(folder: Path) -> Run:
+    """Reads a run and rebuilds its network.
+
+    Raises:
+        TrainingError: If the run is missing, has no weights yet, or they do not fit the config.
+        ConfigError: If its config cannot be read.
+    """
+    if not (folder / CONFIG_FILE).is_file():
+        raise TrainingError(f"{folder} is not a run: it has no {CONFIG_FILE}; see `fishrt train`.")
+    config = load_config(folder / CONFIG_FILE)
+    weights = folder / WEIGHTS_FILE
+    if not weights.is_file():
+        raise TrainingError(f"{folder} has no {WEIGHTS_FILE}: its first epoch did not end.")
+    model = Forecaster(config.clip, config.model)
+    try:
+        model.load_weights(weights)
+    except (OSError, ValueError, KeyError) as error:
+        raise TrainingError(
+            f"{weights} is damaged or belongs to another network; train again."
+        ) from error
+    return Run(folder, config, model, _evaluation(folder), _background(folder))
+
+
+def _evaluation(folder: Path) -> dict[str, Any]:
+    path = folder / EVALUATION_FILE
+    if not path.is_file():
+        return {}
+    try:
+        evaluation = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise TrainingError(f"{path} cannot be read or is damaged; evaluate again.") from error
+    return evaluation if isinstance(evaluation, dict) else {}
+
+
+def _background(folder: Path) -> NDArray[np.uint8] | None:
+    path = folder / BACKGROUND_FILE
+    if not path.is_file():
+        return None
+    try:
+        return load_background(path)
+    except ConfigError as error:
+        raise TrainingError(f"the run is damaged: {error}") from error

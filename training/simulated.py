@@ -1,0 +1,66 @@
+"""A recording of the simulated tank, with the true state of every fish beside the frames."""
+
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+from fishrt.config import Config
+from fishrt.preprocess import Preprocessor
+from fishrt.recording import (
+    RecordingMetadata,
+    SourceRecord,
+    split_borders,
+    write_recording,
+)
+from fishrt.simulate import SimulatedTank, TankSpec, stack_states
+
+
+def record_simulation(
+    spec: TankSpec,
+    frames: int,
+    config: Config,
+    folder: Path,
+    progress: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Simulates a tank and writes it as a recording.
+
+    Args:
+        spec: What to simulate.
+        frames: How many frames.
+        config: Frame size, preprocessing, label rule and split shares.
+        folder: Where the recording goes; `truth.npz` holds the true state.
+        progress: Told the number of frames done so far, after each.
+
+    Raises:
+        OutputError: If the folder cannot be written.
+    """
+    clip = config.clip
+    preprocess = Preprocessor(
+        clip.height, clip.width, config.preprocess.region, config.preprocess.polarity
+    )
+    states = []
+    with write_recording(folder, clip.height, clip.width) as writer:
+        for done, (image, state) in enumerate(islice(SimulatedTank(spec), frames), start=1):
+            writer.append(preprocess(image))
+            states.append(state)
+            progress(done)
+        writer.add_truth(stack_states(states))
+        writer.finish(
+            RecordingMetadata(
+                fps=spec.fps,
+                height=clip.height,
+                width=clip.width,
+                preprocess=config.preprocess,
+                label=config.label,
+                sources=(
+                    SourceRecord(
+                        name=f"demo:{spec.seed}",
+                        declared_fps=spec.fps,
+                        measured_fps=spec.fps,
+                        first=0,
+                        stop=frames,
+                    ),
+                ),
+                splits=split_borders(frames, config.split),
+            )
+        )
