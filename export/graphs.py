@@ -10,11 +10,11 @@ import tensorflow as tf
 import tf2onnx
 from onnx import numpy_helper
 
+from export import frozen
+from export.frozen import FrozenForecaster
 from fishrt import __version__
 from fishrt.bundle import StateSpec
 from fishrt.clip import ClipGeometry
-from export import frozen
-from export.frozen import FrozenForecaster
 
 OPSET = 17
 LANES = "lanes"
@@ -142,9 +142,7 @@ def _hard_sigmoid_chain(
 
 def _rename_outputs(model: onnx.ModelProto, names: list[str]) -> None:
     graph = model.graph
-    new = {
-        output.name: name for output, name in zip(list(graph.output), names, strict=True)
-    }
+    new = {output.name: name for output, name in zip(list(graph.output), names, strict=True)}
     for node in graph.node:
         node.input[:] = [new.get(name, name) for name in node.input]
         node.output[:] = [new.get(name, name) for name in node.output]

@@ -212,6 +212,22 @@ def load_config(source: Path | str | None, overrides: Iterable[str] = ()) -> Con
     return parse_config(settings, f"{origin} with --set" if source and overrides else origin)
 
 
+def override_config(config: Config, overrides: Iterable[str]) -> Config:
+    """A config with some settings changed.
+
+    Args:
+        config: The config to start from.
+        overrides: Dotted settings such as `preprocess.polarity=dark`.
+
+    Raises:
+        ConfigError: If a key is unknown or a value wrong.
+    """
+    settings = config.model_dump(mode="json")
+    for override in overrides:
+        _apply_override(settings, override)
+    return parse_config(settings, "the settings")
+
+
 def parse_config(settings: Mapping[str, Any], origin: str) -> Config:
     """Checks settings that were read as data.
 

@@ -1,8 +1,6 @@
 """A live session: everything put together, run, summed up and put away again."""
 
 import contextlib
-import signal
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,7 @@ from fishrt.video import VideoSource, open_source
 from fishrt.video.resample import Resampler
 from realtime.budget import Budget, fit_lanes, fit_stream
 from realtime.camera_settings import camera_preprocessor
-from realtime.capture import Capture, Pace, Policy
+from realtime.capture import Capture, Pace, Policy, policy_of
 from realtime.lanes import CarriedState, ExactLanes, Forecaster
 from realtime.loop import LiveLoop, LoopEnd
 from realtime.overlay import Overlay
@@ -24,7 +22,9 @@ from realtime.recorder import VideoRecorder
 from realtime.sinks import JsonlSink, Sink
 from realtime.stats import LiveStats, StatsSnapshot
 from realtime.status import StatusSink
-from realtime.stepper import load_stepper
+from realtime.stepper import Stepper, load_stepper
+from realtime.stopping import StopRequest
+from realtime.summary import LiveSummary
 from realtime.window import WindowSink
 
 Say = Callable[[str], None]
@@ -65,27 +65,6 @@ class LiveOptions:
     overrides: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class LiveSummary:
-    """How a session went.
-
-    Attributes:
-        end: Why it ended.
-        figures: The figures at the end.
-        budget: The measured frame budget.
-        unrecorded: Pictures that the video recorder left out.
-        interrupted: Whether Ctrl-C or a termination signal ended it.
-        note: What the source said about its end, or None.
-    """
-
-    end: LoopEnd
-    figures: StatsSnapshot
-    budget: Budget
-    unrecorded: int
-    interrupted: bool
-    note: str | None
-
-
 def run_live(
     options: LiveOptions, say: Say, console: Console, done: Callable[[LiveSummary], None]
 ) -> LiveSummary:
@@ -116,7 +95,9 @@ def run_live(
         sinks += make_sinks(options, config, threshold, capture.policy, stats, console)
         if source.info.is_live:
             capture.start()  # drains the camera, and lets the budget see its cost
-        forecaster, budget = make_forecaster(bundle, mode, options, paced_fps(options, source))
+        forecaster, budget = make_forecaster(
+            bundle, mode, options, paced_fps(options, config.clip.fps, source)
+        )
         say(budget.sentence(capture.policy, paced=is_paced(options, source)))
         if source.info.is_live:
             capture.discard()
@@ -185,3 +166,99 @@ def make_forecaster(
     every = options.every or (1 if fps is None else None)
     stepper, budget = fit_lanes(make_stepper, geometry, fps or clip.fps, every)
     return ExactLanes(stepper, geometry, budget.every), budget
+
+
+def make_sinks(
+    options: LiveOptions,
+    config: Config,
+    threshold: float,
+    policy: Policy,
+    stats: LiveStats,
+    console: Console,
+) -> list[Sink]:
+    """Opens what the user asked for; the status comes last, when the forecast is out.
+
+    Raises:
+        OutputError: If one cannot be opened; those opened before it are closed again.
+    """
+    fps = config.clip.fps
+
+    def overlay() -> Overlay:
+        return Overlay(fps, threshold, config.label.horizon / fps)
+
+    sinks: list[Sink] = []
+    try:
+        if options.output is not None:
+            sinks.append(JsonlSink(options.output, overwrite=options.overwrite))
+        if options.record is not None:
+            sinks.append(
+                VideoRecorder(
+                    options.record,
+                    overlay(),
+                    stats.snapshot,
+                    fps,
+                    may_drop=policy is Policy.KEEP_UP,
+                    overwrite=options.overwrite,
+                )
+            )
+        if options.window:
+            sinks.append(WindowSink(overlay(), stats.snapshot))
+        sinks.append(StatusSink(stats.snapshot, threshold, console))
+    except BaseException:
+        close_all(sinks)
+        raise
+    return sinks
+
+
+def is_paced(options: LiveOptions, source: VideoSource) -> bool:
+    """Whether frames come at their own pace, so that a slow machine matters."""
+    return source.info.is_live or options.pace is Pace.REALTIME
+
+
+def paced_fps(options: LiveOptions, clip_fps: float, source: VideoSource) -> float | None:
+    """Frames a second to keep up with, or None where frames wait for us.
+
+    A video file waits, however it is paced: every frame of it is evaluated.
+    """
+    keeps_up = policy_of(source.info, options.pace) is Policy.KEEP_UP
+    return clip_fps if keeps_up else None
+
+
+def require_a_clip(camera: str, config: Config, figures: StatsSnapshot) -> None:
+    """Says so when a source ended before its first forecast was possible.
+
+    Raises:
+        SourceError: If fewer frames came than a clip needs.
+    """
+    needed = config.clip.geometry.frames
+    if figures.frames < needed:
+        raise SourceError(
+            f"{camera} ended after {figures.frames} frames, and a forecast needs {needed} "
+            f"({needed / config.clip.fps:g} s); use longer footage."
+        )
+
+
+def close_all(sinks: Sequence[Sink]) -> None:
+    """Closes every sink, whatever happens to the others.
+
+    Raises:
+        OutputError: The first failure, after all were tried.
+    """
+    with contextlib.ExitStack() as stack:
+        for sink in sinks:
+            stack.callback(sink.close)
+
+
+@contextlib.contextmanager
+def closing(capture: Capture, sinks: list[Sink]) -> Iterator[None]:
+    """Stops the capture and closes the sinks at the end of the block, however it ends."""
+    try:
+        yield
+    finally:
+        capture.stop()
+        close_all(sinks)
+
+
+def _stop_asked(request: StopRequest, sinks: Sequence[Sink]) -> Callable[[], bool]:
+    windows = [sink for sink in sinks if isinstance(sink, WindowSink)]
+    return lambda: request.received or any(window.closed_by_user for window in windows)

@@ -36,16 +36,14 @@ def algorithmic_baseline(
     span = windows.max(axis=1) - low
     varies = 1.0 / (1.0 + np.exp(-5300.0 * (span - 0.0006)))
     is_low = 1.0 / (1.0 + np.exp(11000.0 * (energy[frames - 1] - (low + 0.2 * span))))
-    return (varies + is_low) / 2.0
+    return np.asarray((varies + is_low) / 2.0)
 
 
 PAST = 119
 """Past motion energies that the fitted baseline looks at: those inside the clip."""
 
 
-def motion_features(
-    energy: NDArray[np.float64], frames: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def motion_features(energy: NDArray[np.float64], frames: NDArray[np.int64]) -> NDArray[np.float64]:
     """Features of the past motion alone: m[t-119 .. t-1].
 
     Args:
@@ -90,8 +88,12 @@ def fitted_baseline(
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     booster = HistGradientBoostingClassifier(
-        max_iter=150, learning_rate=0.06, max_leaf_nodes=15, l2_regularization=1.0,
-        min_samples_leaf=100, random_state=seed,
+        max_iter=150,
+        learning_rate=0.06,
+        max_leaf_nodes=15,
+        l2_regularization=1.0,
+        min_samples_leaf=100,
+        random_state=seed,
     )
     booster.fit(motion_features(energy, train_frames), labels[train_frames])
 

@@ -46,7 +46,7 @@ def cell_update(gates: Tensor, cell: Tensor, *, channel_axis: int = -1) -> CellS
 
 
 @keras.saving.register_keras_serializable(package="fishrt")
-class ConvLSTM(keras.layers.Layer):
+class ConvLSTM(keras.layers.Layer):  # type: ignore[misc]
     """Convolutional LSTM over `(batch, steps, height, width, channels)`, channels last.
 
     Attributes:

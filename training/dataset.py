@@ -40,7 +40,7 @@ class ClipSet:
     def target(self, item: int) -> NDArray[np.uint8]:
         """Labels at the clip's last `loss_steps` time steps, uint8 `(loss_steps,)`."""
         back = np.arange(self.loss_steps - 1, -1, -1) * self.geometry.frames_per_step
-        return self.labels[self.ends[item] - back]
+        return np.asarray(self.labels[self.ends[item] - back])
 
     @property
     def burst_share(self) -> float:

@@ -240,5 +240,9 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]
             writer = csv.DictWriter(file, list(row))
             if new:
                 writer.writeheader()
-            writer.writerow({name: np.format_float_positional(v) if isinstance(v, float) else v
-                             for name, v in row.items()})
+            writer.writerow(
+                {
+                    name: np.format_float_positional(v) if isinstance(v, float) else v
+                    for name, v in row.items()
+                }
+            )

@@ -17,7 +17,7 @@ Tensor = Any
 States = list[CellState]
 
 
-class Forecaster(keras.Model):
+class Forecaster(keras.Model):  # type: ignore[misc]
     """Probability that a burst starts soon, for a whole clip or one time step at a time.
 
     Attributes:

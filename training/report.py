@@ -31,7 +31,9 @@ def evaluation_table(scores: dict[str, Any]) -> Table:
     table.add_column("ROC-AUC (95 %)")
     table.add_column("Brier skill (95 %)")
     for name, title in TITLES.items():
-        table.add_row(title, _interval(scores[name]["roc_auc"]), _interval(scores[name]["brier_skill"]))
+        table.add_row(
+            title, _interval(scores[name]["roc_auc"]), _interval(scores[name]["brier_skill"])
+        )
     return table
 
 

@@ -20,7 +20,7 @@ def record_simulation(
     frames: int,
     config: Config,
     folder: Path,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Simulates a tank and writes it as a recording.
 

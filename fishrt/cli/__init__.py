@@ -10,7 +10,11 @@ import sys
 import typer
 
 from fishrt import __version__
-from fishrt.cli import bench, export, live, simulate, train
+from fishrt.cli.bench import bench
+from fishrt.cli.export import export
+from fishrt.cli.live import live
+from fishrt.cli.simulate import simulate
+from fishrt.cli.train import train
 from fishrt.errors import ExitCode, FishrtError, output_error
 
 app = typer.Typer(
@@ -20,11 +24,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-app.command()(simulate.simulate)
-app.command()(train.train)
-app.command()(export.export)
-app.command()(live.live)
-app.command()(bench.bench)
+app.command()(simulate)
+app.command()(train)
+app.command()(export)
+app.command()(live)
+app.command()(bench)
 
 
 def _version(value: bool) -> None:

@@ -15,9 +15,7 @@ def train(
     ),
     test: Annotated[
         Path | None,
-        typer.Option(
-            help="Recording to score the result on. Default: the test part of RECORDING."
-        ),
+        typer.Option(help="Recording to score the result on. Default: the test part of RECORDING."),
     ] = None,
     start: Annotated[
         Path | None,
@@ -49,9 +47,7 @@ def train(
     settings = load_config(config, overrides or ())
     footage = load_recording(recording)
     unseen = load_recording(test) if test else footage
-    result = fit(
-        footage, settings, output, load_run(start) if start else None, console.print
-    )
+    result = fit(footage, settings, output, load_run(start) if start else None, console.print)
     if result.interrupted:
         console.print(
             f"interrupted; epoch {result.best_epoch} of {result.epochs} is kept in {output}."
@@ -59,9 +55,7 @@ def train(
         raise typer.Exit(ExitCode.INTERRUPTED)
     run = load_run(output)
     console.print(f"scoring epoch {result.best_epoch} on {unseen.folder} ...")
-    scores = evaluate(
-        run.model, run.config, unseen, footage, None if test else Split.TEST
-    )
+    scores = evaluate(run.model, run.config, unseen, footage, None if test else Split.TEST)
     write_record(output / EVALUATION_FILE, scores)
     console.print(evaluation_table(scores))
     console.print(f"the run is in {output}; make a bundle with: fishrt export {output}")

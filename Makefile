@@ -1,0 +1,52 @@
+# make demo   installs what the demo needs and runs the live forecaster on the simulated tank
+# make test   installs everything and runs lint, types and tests
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+DEMO_FRAMES ?= 600
+
+.PHONY: demo test lint clean demo-bundle
+
+demo: $(VENV)/.demo
+	$(BIN)/fishrt live --camera demo --frames $(DEMO_FRAMES) --output demo-output/forecasts.jsonl --overwrite
+
+test: $(VENV)/.dev lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "fishrt needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/.python
+	$(PIP) install -q -c constraints.txt -e '.[cpu]'
+	@$(MAKE) --no-print-directory window-or-headless
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/.python
+	$(PIP) install -q -c constraints.txt -e '.[cpu,train,export,dev]'
+	@$(MAKE) --no-print-directory window-or-headless
+	@touch $@ $(VENV)/.demo
+
+# opencv-python needs the system's libGL for its windows; a machine without it (a container, a
+# server) has no window to open either, and gets the same OpenCV without them
+.PHONY: window-or-headless
+window-or-headless:
+	@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
+	  echo "this machine has no libGL: taking OpenCV without windows"; \
+	  $(PIP) uninstall -q -y opencv-python; \
+	  $(PIP) install -q --force-reinstall --no-deps -c constraints.txt opencv-python-headless; }
+
+# how fishrt/bundles/demo was made (docs/demo-bundle.md); half an hour on two cores
+demo-bundle: $(VENV)/.dev
+	PATH="$(abspath $(BIN)):$$PATH" sh configs/make-demo-bundle.sh
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-output

@@ -1,0 +1,59 @@
+"""The summary of a live session, for people and for programs."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from realtime.budget import Budget
+from realtime.loop import LoopEnd
+from realtime.stats import StatsSnapshot
+
+
+@dataclass(frozen=True)
+class LiveSummary:
+    """How a session went.
+
+    Attributes:
+        end: Why it ended.
+        figures: The figures at the end.
+        budget: The measured frame budget.
+        unrecorded: Pictures that the video recorder left out.
+        interrupted: Whether Ctrl-C or a termination signal ended it.
+        note: What the source said about its end, or None.
+    """
+
+    end: LoopEnd
+    figures: StatsSnapshot
+    budget: Budget
+    unrecorded: int
+    interrupted: bool
+    note: str | None
+
+
+def summary_lines(summary: LiveSummary) -> list[str]:
+    """The summary as a few lines for a person."""
+    figures = summary.figures
+    lines = [
+        f"{figures.frames} frames, {figures.forecasts} forecasts, {figures.bursts} of them at or "
+        "above the threshold",
+        f"{figures.fps_kept:.1f} fps kept; latency p50 {figures.latency.p50:.1f} ms, "
+        f"p99 {figures.latency.p99:.1f} ms, max {figures.latency.max:.1f} ms; "
+        f"work {figures.work.p50:.1f} ms a frame ({figures.budget:.0%} of the frame time)",
+        f"dropped {figures.dropped}, lost {figures.lost} in {_count(figures.gaps, 'gap')}, "
+        f"late {figures.late}, repeated {figures.repeated}",
+    ]
+    if summary.unrecorded:
+        lines.append(f"{summary.unrecorded} pictures are missing in the recorded video")
+    if summary.note:
+        lines.append(summary.note)
+    if summary.interrupted:
+        lines.append("stopped on request; everything up to here is written")
+    return lines
+
+
+def summary_record(summary: LiveSummary) -> dict[str, Any]:
+    """The summary as plain values, for JSON."""
+    return asdict(summary)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
