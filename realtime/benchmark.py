@@ -8,7 +8,7 @@ import numpy as np
 
 from fishrt.bundle import Bundle, GraphKind
 from fishrt.simulate import SimulatedTank, TankSpec
-from realtime.lanes import CarriedState, ExactLanes, Forecaster
+from realtime.lanes import CarriedState, ExactLanes, Forecaster, LaneSchedule
 from realtime.stepper import SessionSettings, load_stepper, open_session, usable_cores
 
 WARM_UP_FRAMES = 8
@@ -51,7 +51,7 @@ def time_bundle(bundle: Bundle, frames: int = 120) -> list[Timing]:
         "stream (one lane)": CarriedState(load_stepper(bundle, 1), geometry)
     }
     for every in (3, 1):
-        lanes = -(-geometry.steps // every)
+        lanes = LaneSchedule(geometry.steps, geometry.frames_per_step, every).lanes
         name = "every frame" if every == 1 else f"every {every} frames"
         ways[f"exact lanes, {name}"] = ExactLanes(load_stepper(bundle, lanes), geometry, every)
     timings = []

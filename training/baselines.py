@@ -34,9 +34,13 @@ def algorithmic_baseline(
     windows = sliding_window_view(energy, WINDOW)[frames - WINDOW]
     low = windows.min(axis=1)
     span = windows.max(axis=1) - low
-    varies = 1.0 / (1.0 + np.exp(-5300.0 * (span - 0.0006)))
-    is_low = 1.0 / (1.0 + np.exp(11000.0 * (energy[frames - 1] - (low + 0.2 * span))))
+    varies = _logistic(5300.0 * (span - 0.0006))
+    is_low = _logistic(-11000.0 * (energy[frames - 1] - (low + 0.2 * span)))
     return np.asarray((varies + is_low) / 2.0)
+
+
+def _logistic(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)))  # 1 / (1 + exp(-x)) without overflow
 
 
 PAST = 119

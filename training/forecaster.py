@@ -98,7 +98,8 @@ class Forecaster(keras.Model):  # type: ignore[misc]
             if layer < len(self.cells) - 1:
                 x = ops.max_pool(x, self.settings.pool_size)
             if layer < len(self.norms):
-                x = self.norms[layer](x, training=False)
+                # the norms were built for clips: one time step is a clip of one
+                x = ops.squeeze(self.norms[layer](ops.expand_dims(x, 1), training=False), 1)
         return ops.squeeze(self.head(ops.max(x, axis=(1, 2))), axis=-1), new_states
 
     def zero_states(self, batch: int) -> States:

@@ -1,16 +1,17 @@
 """`fishrt bench`: how long a forecast takes on this machine."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fishrt.cli.options import SetOption
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from fishrt.bundle import Bundle
     from fishrt.config import Config
-
 
 def bench(
     bundle: Annotated[
@@ -57,7 +58,7 @@ def bench(
         timings = time_bundle(model, frames)
         predict = _keras_predict(model.metadata.config) if keras else None
         after = machine_gflops()
-    record = {
+    record: dict[str, Any] = {
         "model": model.metadata.name,
         "machine": describe_machine(),
         "matrix_product_gflops": [round(before, 1), round(after, 1)],
@@ -96,7 +97,7 @@ def _keras_predict(config: "Config") -> float | None:
     return keras_predict_ms(config)
 
 
-def _table(record: dict[str, object]) -> object:
+def _table(record: dict[str, Any]) -> "Table":
     from rich.table import Table
 
     machine = record["machine"]
@@ -107,7 +108,7 @@ def _table(record: dict[str, object]) -> object:
     )
     for column in ("forecast by", "p50", "p90", "p99", "max"):
         table.add_column(column, justify="left" if column == "forecast by" else "right")
-    for timing in record["milliseconds_per_frame"]:  # type: ignore[attr-defined]
+    for timing in record["milliseconds_per_frame"]:
         table.add_row(
             timing["name"], *(f"{timing[key]:.1f}" for key in ("p50", "p90", "p99", "max"))
         )

@@ -1,0 +1,223 @@
+"""From a recording to a run to a bundle, by the command line as a user would."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import yaml
+
+pytest.importorskip("keras", reason="the train extra is not installed")
+pytest.importorskip("tf2onnx", reason="the export extra is not installed")
+
+import onnx  # noqa: E402
+
+from export.bundle import export_run  # noqa: E402
+from export.frozen import freeze  # noqa: E402
+from export.graphs import clip_graph, step_graph  # noqa: E402
+from export.parity import Parity, check_parity, measure_parity  # noqa: E402
+from fishrt.bundle import load_bundle  # noqa: E402
+from fishrt.config import ClipConfig, ModelConfig, load_config  # noqa: E402
+from fishrt.errors import ConfigError, ParityError, TrainingError  # noqa: E402
+from fishrt.recording import load_recording  # noqa: E402
+from fishrt.simulate import TankSpec  # noqa: E402
+from training.evaluation import evaluate  # noqa: E402
+from training.fit import fit  # noqa: E402
+from training.forecaster import Forecaster  # noqa: E402
+from training.run import load_run  # noqa: E402
+from training.simulated import record_simulation  # noqa: E402
+
+SETTINGS = (
+    "clip.height=30",
+    "clip.width=40",
+    "clip.steps=4",
+    "model.filters=[3, 4]",
+    "train.clips_per_epoch=48",
+    "train.batch_size=16",
+    "train.epochs=2",
+    "train.learning_rate=0.003",
+    "train.loss_steps=2",
+    "train.flips=random",
+    "split.train=0.5",
+    "split.validation=0.2",
+)
+
+
+@pytest.fixture(scope="module")
+def config():
+    return load_config(None, SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def recording(config, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recording") / "tank"
+    record_simulation(TankSpec(seed=4), 2400, config, folder)
+    return load_recording(folder)
+
+
+@pytest.fixture(scope="module")
+def run(config, recording, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    lines = []
+    result = fit(recording, config, folder, report=lines.append)
+    assert result.epochs == len(lines) == 2
+    return load_run(folder)
+
+
+def randomised(clip, filters):
+    """A network whose probabilities vary, so that agreement means something."""
+    model = Forecaster(clip, ModelConfig(filters=filters))
+    rng = np.random.default_rng(0)
+    for weight in model.weights:
+        value = rng.normal(0, 0.4, weight.shape)
+        weight.assign(np.abs(value) + 0.05 if "variance" in weight.name else value)
+    return model
+
+
+def test_the_run_holds_what_a_run_needs(run, recording, config):
+    description = yaml.safe_load((run.folder / "run.yaml").read_text())
+    assert description["result"]["best_epoch"] in (1, 2)
+    assert description["recording"]["frames"] == len(recording.frames)
+    assert run.config.train == config.train
+    rows = (run.folder / "history.csv").read_text().splitlines()
+    assert rows[0].startswith("epoch,loss,val_loss")
+    assert len(rows) == 3
+
+
+def test_the_same_seed_gives_the_same_weights(run, recording, config, tmp_path):
+    fit(recording, config, tmp_path / "again", report=lambda _: None)
+    again = load_run(tmp_path / "again")
+    for one, two in zip(run.model.get_weights(), again.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_a_run_can_start_from_another(run, recording, config, tmp_path):
+    frozen = config.model_copy(
+        update={"train": config.train.model_copy(update={"learning_rate": 1e-12, "epochs": 1})}
+    )
+    fit(recording, frozen, tmp_path / "tuned", run, report=lambda _: None)
+    for one, two in zip(
+        run.model.cells[0].get_weights(),
+        load_run(tmp_path / "tuned").model.cells[0].get_weights(),
+        strict=True,
+    ):
+        np.testing.assert_allclose(one, two, atol=1e-6)
+
+
+def test_a_start_with_another_network_is_refused(run, recording, config, tmp_path):
+    other = config.model_copy(update={"model": ModelConfig(filters=(2, 2))})
+    with pytest.raises(TrainingError, match="another network"):
+        fit(recording, other, tmp_path / "other", run, report=lambda _: None)
+
+
+def test_a_run_is_never_written_over(run, recording, config):
+    with pytest.raises(TrainingError, match="already holds a run"):
+        fit(recording, config, run.folder, report=lambda _: None)
+
+
+def test_a_recording_of_another_size_is_refused(recording, tmp_path):
+    with pytest.raises(TrainingError, match="40x30"):
+        fit(recording, load_config("demo"), tmp_path / "run", report=lambda _: None)
+
+
+def test_a_loss_of_nan_stops_with_a_sentence(run, recording, config, tmp_path):
+    poisoned = load_run(run.folder)  # stands in for a training that blew up
+    poisoned.model.head.bias.assign([np.nan])
+    with pytest.raises(TrainingError, match="not a number in epoch 1"):
+        fit(recording, config, tmp_path / "run", poisoned, report=lambda _: None)
+
+
+def test_loss_steps_beyond_the_clip_are_refused():
+    with pytest.raises(ConfigError, match="loss_steps"):
+        load_config(None, ["train.loss_steps=31"])
+
+
+def test_damaged_weights_are_one_sentence(run, tmp_path):
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "config.yaml").write_text((run.folder / "config.yaml").read_text())
+    (broken / "best.weights.h5").write_bytes(b"nothing")
+    with pytest.raises(TrainingError, match="damaged"):
+        load_run(broken)
+
+
+def test_evaluation_scores_network_and_baselines_on_the_same_frames(run, recording):
+    scores = evaluate(run.model, run.config, recording, recording, stride=3)
+    assert scores["frames"] == len(range(119, 2400 - 1 - 45, 3))
+    for name in ("model", "fitted_motion_baseline", "published_motion_baseline"):
+        figure = scores[name]["roc_auc"]
+        assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1
+    best = scores[scores["best_motion_baseline"]]["roc_auc"]["value"]
+    gain = scores["model"]["roc_auc"]["value"] - best
+    assert scores["roc_auc_gain"]["value"] == pytest.approx(gain)
+    json.dumps(scores)
+
+
+@pytest.mark.parametrize("filters", [(4,), (4, 6), (3, 3, 2), (3, 2, 2, 2)])
+def test_graphs_equal_keras(filters, recording):
+    clip = ClipConfig(steps=5, height=64, width=68)
+    model = randomised(clip, filters)
+    network = freeze(model)
+    frames = np.repeat(np.repeat(recording.frames[:200], 3, axis=1), 2, axis=2)[:, :64, :68]
+    graphs = (
+        clip_graph(network, clip.geometry),
+        step_graph(network, clip.geometry, model.state_specs),
+    )
+    parity = measure_parity(model, *graphs, frames, "a recording")
+    assert parity.spread > 5e-4  # they do differ; measured: 9e-4 or more
+    assert max(parity.clip, parity.step) < 1e-5  # measured: 2e-7
+
+
+def test_the_step_graph_is_lean(recording):
+    clip = ClipConfig()
+    model = randomised(clip, (16, 32))
+    graph = step_graph(freeze(model), clip.geometry, model.state_specs).graph
+    operators = [node.op_type for node in graph.node]
+    assert len(operators) <= 45  # measured: 37
+    assert operators.count("HardSigmoid") == 4
+    assert not {"Transpose", "Loop", "Scan", "If", "SequenceAt"} & set(operators)
+    assert [value.name for value in graph.input] == ["time_step", "h0", "c0", "h1", "c1"]
+    alphas = {
+        (attribute.name, round(attribute.f, 6))
+        for node in graph.node
+        if node.op_type == "HardSigmoid"
+        for attribute in node.attribute
+    }
+    assert alphas == {("alpha", 0.2), ("beta", 0.5)}
+
+
+def test_no_operator_knows_the_traced_number_of_lanes():
+    clip = ClipConfig(steps=29, height=16, width=16)
+    model = randomised(clip, (2, 2))
+    graph = step_graph(freeze(model), clip.geometry, model.state_specs).graph
+    for constant in graph.initializer:
+        assert 29 not in onnx.numpy_helper.to_array(constant).ravel().tolist()
+    for value in [*graph.input, *graph.output]:
+        first = value.type.tensor_type.shape.dim[0]
+        assert first.dim_param == ("" if value.name == "time_step" else "lanes")
+
+
+def test_an_exported_run_is_a_bundle_with_its_figures(run, recording, tmp_path):
+    done = export_run(run, tmp_path / "bundle", recording)
+    bundle = load_bundle(done.folder)
+    assert bundle.metadata.config == run.config
+    assert bundle.metadata.parity["onnxruntime_cpu_fp32"] == dataclasses.asdict(done.parity)
+    assert done.parity.frames_from == "the recording tank"
+    assert done.bytes == sum(path.stat().st_size for path in done.folder.iterdir())
+
+
+def test_graphs_that_differ_write_no_bundle(run, tmp_path, monkeypatch):
+    other = randomised(run.config.clip, run.config.model.filters)
+    monkeypatch.setattr("export.bundle.freeze", lambda _: freeze(other))
+    with pytest.raises(ParityError, match="differs from Keras"):
+        export_run(run, tmp_path / "bundle")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("bad", [2e-4, float("nan")])
+def test_the_parity_limit_holds_for_either_graph(bad):
+    good = Parity("x", 1, 1e-7, 1e-7, 0.1)
+    check_parity(good)
+    for name in ("clip", "step"):
+        with pytest.raises(ParityError, match=name):
+            check_parity(dataclasses.replace(good, **{name: bad}))
