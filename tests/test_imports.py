@@ -12,14 +12,14 @@ ROOT = Path(__file__).parents[1]
 OURS = {"fishrt", "training", "export", "realtime"}
 TENSORFLOW = {"tensorflow", "keras", "tf2onnx"}
 
-# Top-level packages that a package may never name, and may name only inside functions.
+# Top-level packages that a package may never name, and may name only where loading does not run it.
 NEVER = {
     "fishrt": set[str](),
     "training": {"export", "realtime"},
     "export": {"realtime"},
     "realtime": {"training", "export"} | TENSORFLOW,
 }
-ONLY_IN_FUNCTIONS = {
+ONLY_DEFERRED = {
     "fishrt": {"training", "export", "realtime"} | TENSORFLOW,
     "training": set[str](),
     "export": set[str](),
@@ -27,25 +27,29 @@ ONLY_IN_FUNCTIONS = {
 }
 
 
-def imports_of(node: ast.AST, in_function: bool = False) -> Iterator[tuple[str, bool]]:
-    """Top-level name of every import, and whether it stands inside a function."""
+def imports_of(node: ast.AST, deferred: bool = False) -> Iterator[tuple[str, bool]]:
+    """Top-level name of every import, and whether it does not run when the module is loaded.
+
+    That is so inside functions, and after `if TYPE_CHECKING:`.
+    """
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import):
             for alias in child.names:
-                yield alias.name.split(".")[0], in_function
+                yield alias.name.split(".")[0], deferred
         elif isinstance(child, ast.ImportFrom):
             assert child.level == 0, "relative imports are not used here"
-            yield str(child.module).split(".")[0], in_function
+            yield str(child.module).split(".")[0], deferred
         inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        yield from imports_of(child, in_function or inside)
+        for_types = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
+        yield from imports_of(child, deferred or inside or for_types)
 
 
 def forbidden(package: str, source: str) -> list[str]:
     """Names that `source`, a module of `package`, imports against the rules."""
     return [
         name
-        for name, in_function in imports_of(ast.parse(source))
-        if name in NEVER[package] or (name in ONLY_IN_FUNCTIONS[package] and not in_function)
+        for name, deferred in imports_of(ast.parse(source))
+        if name in NEVER[package] or (name in ONLY_DEFERRED[package] and not deferred)
     ]
 
 
@@ -64,7 +68,9 @@ def test_every_module_keeps_the_borders(package: str) -> None:
         ("fishrt", "def f():\n    from training import fit", []),
         ("fishrt", "class A:\n    from realtime.lanes import Lanes", ["realtime"]),
         ("fishrt", "if True:\n    import tensorflow as tf", ["tensorflow"]),
+        ("fishrt", "if TYPE_CHECKING:\n    from realtime.lanes import Lanes", []),
         ("realtime", "def f():\n    import keras", ["keras"]),
+        ("realtime", "if TYPE_CHECKING:\n    import training", ["training"]),
         ("realtime", "from fishrt.clip import ClipGeometry", []),
         ("export", "from training.model import build", []),
     ],

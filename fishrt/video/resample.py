@@ -13,8 +13,10 @@ TOLERANCE_SLOTS = 0.75
 GAP_INTERVALS = 1.75
 # A source whose interval is shorter than this, in slots, has a choice of pictures for a slot.
 FAST_SOURCE_SLOTS = 0.75
-# Intervals of a source without a declared frame rate that its running median looks at.
-MEDIAN_INTERVALS = 31
+# The last intervals of a source without a declared frame rate that are looked at, and how many
+# it takes to call it fast: fewer may all be short from jitter.
+MEASURED_INTERVALS = 31
+MIN_MEASURED_INTERVALS = 8
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,10 @@ class Resampler:
       time since the previous picture is at most 1.75 source intervals, else `lost`.
 
     The source interval is 1 / source_fps if that is declared, else the running median of the
-    last intervals, else (at the beginning) 1 / fps. A source that declares more than it
-    delivers, such as a camera that halves its rate in the dark, so counts as losing pictures.
+    last intervals, else (at the beginning) 1 / fps. Whether an undeclared source is a fast one
+    is told by the mean of at least 8 intervals, which jitter hardly moves. A source that
+    declares more than it delivers, such as a camera that halves its rate in the dark, so counts
+    as losing pictures.
 
     Attributes:
         placed: Pictures that got a slot.
@@ -78,7 +82,7 @@ class Resampler:
                 raise ValueError(f"a frame rate must be a positive number, not {rate}.")
         self._fps = fps
         self._declared_interval = 1.0 / source_fps if source_fps else None
-        self._intervals: deque[float] = deque(maxlen=MEDIAN_INTERVALS)
+        self._intervals: deque[float] = deque(maxlen=MEASURED_INTERVALS)
         self._start = 0.0
         self._previous = -math.inf
         self._expected = 0
@@ -116,18 +120,22 @@ class Resampler:
     def _place(self, timestamp: float, pause: float) -> Placement:
         position = (timestamp - self._start) * self._fps
         ahead = position - self._expected
-        interval = self._source_interval()
-        if ahead < -TOLERANCE_SLOTS or self._next_lies_closer(ahead, interval):
+        if ahead < -TOLERANCE_SLOTS or self._next_lies_closer(ahead):
             return SURPLUS
         if ahead <= TOLERANCE_SLOTS:
             return Placement(self._expected)
         slot = round(position)
         between = slot - self._expected
-        if pause <= GAP_INTERVALS * interval:
+        if pause <= GAP_INTERVALS * self._source_interval():
             return Placement(slot, repeats=between)
         return Placement(slot, lost=between)
 
-    def _next_lies_closer(self, ahead: float, interval: float) -> bool:
+    def _next_lies_closer(self, ahead: float) -> bool:
+        interval = self._declared_interval
+        if interval is None:
+            if len(self._intervals) < MIN_MEASURED_INTERVALS:
+                return False
+            interval = statistics.fmean(self._intervals)
         step = interval * self._fps
         return step <= FAST_SOURCE_SLOTS and abs(ahead + step) < abs(ahead)
 
