@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the bundled demo bundle: simulate, train in two stages, score on an unseen seed, export.
+# Makes the bundled demo bundle: simulate, train in three stages, score on an unseen seed, export.
 set -eu
 work=${WORK:-recordings}
 fishrt simulate --config demo --minutes 60 --seed 100 --output "$work/demo-train"
@@ -11,4 +11,8 @@ fishrt train "$work/demo-train" --test "$work/demo-test" --config demo \
   --output "$work/demo-stage-1"
 fishrt train "$work/demo-train" --test "$work/demo-test" --config demo \
   --init "$work/demo-stage-1" --output "$work/demo-stage-2"
-fishrt export "$work/demo-stage-2" --recording "$work/demo-test" --output fishrt/bundles/demo
+# Without class weights last, so that the probabilities are calibrated.
+fishrt train "$work/demo-train" --test "$work/demo-test" --config demo \
+  --set train.class_weights=false --set train.learning_rate=0.001 --set train.epochs=8 \
+  --init "$work/demo-stage-2" --output "$work/demo-stage-3"
+fishrt export "$work/demo-stage-3" --recording "$work/demo-test" --output fishrt/bundles/demo

@@ -11,6 +11,9 @@ from fishrt.errors import SourceError
 from fishrt.video import SourceFrame, SourceInfo, SourceKind, VideoSource
 
 QUEUE_PICTURES = 24  # 0.8 s at 30 frames/s: more than the lag at which forecasts are called late
+# Where pictures wait for us and come at once, the queue is always full, and latency would be
+# mostly the wait in it; one picture is enough to decode ahead, and one more to even out.
+UNPACED_QUEUE_PICTURES = 2
 JOIN_TIMEOUT_S = 6.0  # a camera or stream may block one read for up to 5 s
 PUT_TIMEOUT_S = 0.1  # how soon a thread that waits for room notices that it is to stop
 
@@ -62,7 +65,7 @@ class Capture:
         source: VideoSource,
         pace: Pace = Pace.REALTIME,
         policy: Policy | None = None,
-        capacity: int = QUEUE_PICTURES,
+        capacity: int | None = None,
     ) -> None:
         """Prepares the thread; `start` starts it.
 
@@ -70,13 +73,16 @@ class Capture:
             source: An open source; `stop` closes it.
             pace: How fast to go where the source has no pace of its own.
             policy: What to do when the queue is full; by default `policy_of` the source.
-            capacity: Pictures that the queue holds.
+            capacity: Pictures that the queue holds; by default few where none are dropped and
+                nothing paces them.
         """
         self.info = source.info
         self.policy = policy or policy_of(source.info, pace)
         self._source = source
         self._paced = pace is Pace.REALTIME and not source.info.is_live
-        self._queue: queue.Queue[Captured] = queue.Queue(capacity)
+        unpaced = pace is Pace.AS_FAST_AS_POSSIBLE and self.policy is Policy.EVERY_FRAME
+        default = UNPACED_QUEUE_PICTURES if unpaced else QUEUE_PICTURES
+        self._queue: queue.Queue[Captured] = queue.Queue(capacity or default)
         self._stopping = threading.Event()
         self._finished = threading.Event()
         self._error: Exception | None = None
@@ -100,22 +106,25 @@ class Capture:
         self._thread.start()
 
     def get(self, timeout_s: float) -> Captured | None:
-        """The next picture, or None if none came in time; see `exhausted` for the end.
-
-        Raises:
-            SourceError: If the source failed; after all pictures from before the failure.
-        """
+        """The next picture, or None if none came in time; see `exhausted` for the end."""
         try:
             return self._queue.get(timeout=timeout_s)
         except queue.Empty:
-            if self.exhausted and self._error is not None:
-                raise self._error from None
             return None
 
     @property
     def exhausted(self) -> bool:
         """Whether the source has ended or failed and every picture was handed over."""
         return self._finished.is_set() and self._queue.empty()
+
+    def raise_failure(self) -> None:
+        """Tells an end from a failure, once `exhausted`.
+
+        Raises:
+            SourceError: If the source failed.
+        """
+        if self._error is not None:
+            raise self._error
 
     def discard(self) -> None:
         """Throws away what has queued up, uncounted; for live sources before the loop starts."""

@@ -86,6 +86,7 @@ class LiveLoop:
             if captured is not None:
                 self._take(captured, frame_limit)
             elif self._capture.exhausted:
+                self._capture.raise_failure()
                 return LoopEnd.SOURCE_ENDED
             if frame_limit is not None and self._stats.frames >= frame_limit:
                 return LoopEnd.FRAME_LIMIT

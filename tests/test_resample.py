@@ -76,6 +76,16 @@ def test_short_intervals_from_jitter_alone_do_not_make_a_source_fast() -> None:
     assert slots_of(place(times)[1]) == list(range(100))
 
 
+@given(declared=st.booleans(), sign=st.sampled_from([-1, 1]))
+def test_the_bound_of_the_jitter_is_where_it_is_said_to_be(declared: bool, sign: int) -> None:
+    # the first picture off to one side, a much later one to the other
+    for off, kept in ((0.3749, True), (0.3751, False)):
+        times = [(i + sign * (off if i == 0 else 0.0)) / FPS for i in range(100)]
+        times[60] -= sign * off / FPS
+        _, placements = place(times, FPS if declared else None)
+        assert (placements == [Placement(i) for i in range(100)]) is kept
+
+
 def test_jitter_at_a_border_between_slots_does_not_flutter() -> None:
     # 0.4 to either side of the border between two slots would round up and down in turn
     times = [0.0] + [(i + 0.5 + (0.2 if i % 2 else -0.2)) / FPS for i in range(1, 100)]

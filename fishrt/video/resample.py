@@ -58,6 +58,10 @@ class Resampler:
     declares more than it delivers, such as a camera that halves its rate in the dark, so counts
     as losing pictures.
 
+    A source at the model's own rate keeps every picture, each in its own slot, while they lie at
+    most 0.375 slots off an even beat: the first one, which sets the grid, and a later one can be
+    off to opposite sides, which together makes the 0.75 slots of the rule.
+
     Attributes:
         placed: Pictures that got a slot.
         repeated: Slots that the previous picture fills again.
