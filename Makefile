@@ -9,6 +9,7 @@ DEMO_FRAMES ?= 600
 .PHONY: demo test lint clean demo-bundle
 
 demo: $(VENV)/.demo
+	@mkdir -p demo-output
 	$(BIN)/fishrt live --camera demo --frames $(DEMO_FRAMES) --output demo-output/forecasts.jsonl --overwrite
 
 test: $(VENV)/.dev lint
