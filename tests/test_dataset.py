@@ -5,10 +5,10 @@ import pytest
 
 pytest.importorskip("keras", reason="the train extra is not installed")
 
-from fishrt.clip import ClipGeometry  # noqa: E402
-from fishrt.config import Flips  # noqa: E402
-from fishrt.errors import TrainingError  # noqa: E402
-from training.dataset import ClipBatches, ClipSet, class_weights  # noqa: E402
+from fishrt.clip import ClipGeometry
+from fishrt.config import Flips
+from fishrt.errors import TrainingError
+from training.dataset import ClipBatches, ClipSet, class_weights
 
 GEOMETRY = ClipGeometry(steps=3, frames_per_step=2, height=4, width=5)
 

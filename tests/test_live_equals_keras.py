@@ -10,13 +10,13 @@ import pytest
 pytest.importorskip("keras", reason="the train extra is not installed")
 pytest.importorskip("tf2onnx", reason="the export extra is not installed")
 
-from export.bundle import export_run  # noqa: E402
-from fishrt.config import ClipConfig, Config, ModelConfig, TrainConfig  # noqa: E402
-from fishrt.simulate import TankSpec  # noqa: E402
-from fishrt.simulate.video import write_video  # noqa: E402
-from fishrt.video import open_source  # noqa: E402
-from training.forecaster import Forecaster  # noqa: E402
-from training.run import Run  # noqa: E402
+from export.bundle import export_run
+from fishrt.config import ClipConfig, Config, ModelConfig, TrainConfig
+from fishrt.simulate import TankSpec
+from fishrt.simulate.video import write_video
+from fishrt.video import open_source
+from training.forecaster import Forecaster
+from training.run import Run
 
 LIMIT = 1e-4  # of the issue; measured: 2e-7 and below
 CONFIG = Config(

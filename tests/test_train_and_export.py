@@ -10,22 +10,22 @@ import yaml
 pytest.importorskip("keras", reason="the train extra is not installed")
 pytest.importorskip("tf2onnx", reason="the export extra is not installed")
 
-import onnx  # noqa: E402
+import onnx
 
-from export.bundle import export_run  # noqa: E402
-from export.frozen import freeze  # noqa: E402
-from export.graphs import clip_graph, step_graph  # noqa: E402
-from export.parity import Parity, check_parity, measure_parity  # noqa: E402
-from fishrt.bundle import load_bundle  # noqa: E402
-from fishrt.config import ClipConfig, ModelConfig, load_config  # noqa: E402
-from fishrt.errors import ConfigError, ParityError, TrainingError  # noqa: E402
-from fishrt.recording import load_recording  # noqa: E402
-from fishrt.simulate import TankSpec  # noqa: E402
-from training.evaluation import evaluate  # noqa: E402
-from training.fit import fit  # noqa: E402
-from training.forecaster import Forecaster  # noqa: E402
-from training.run import load_run  # noqa: E402
-from training.simulated import record_simulation  # noqa: E402
+from export.bundle import export_run
+from export.frozen import freeze
+from export.graphs import clip_graph, step_graph
+from export.parity import Parity, check_parity, measure_parity
+from fishrt.bundle import load_bundle
+from fishrt.config import ClipConfig, ModelConfig, load_config
+from fishrt.errors import ConfigError, ParityError, TrainingError
+from fishrt.recording import Split, load_recording
+from fishrt.simulate import TankSpec
+from training.evaluation import evaluate
+from training.fit import fit
+from training.forecaster import Forecaster
+from training.run import load_run
+from training.simulated import record_simulation
 
 SETTINGS = (
     "clip.height=30",
@@ -139,6 +139,22 @@ def test_damaged_weights_are_one_sentence(run, tmp_path):
     (broken / "best.weights.h5").write_bytes(b"nothing")
     with pytest.raises(TrainingError, match="damaged"):
         load_run(broken)
+
+
+def test_ctrl_c_keeps_the_best_epoch(recording, config, tmp_path):
+    def stop(line):
+        assert line.startswith("epoch 1/2")
+        raise KeyboardInterrupt
+
+    result = fit(recording, config, tmp_path / "run", report=stop)
+    assert (result.interrupted, result.epochs, result.best_epoch) == (True, 1, 1)
+    assert load_run(tmp_path / "run").config.train == config.train
+
+
+def test_the_threshold_does_not_depend_on_the_scored_footage(run, recording):
+    whole = evaluate(run.model, run.config, recording, recording, stride=5)
+    part = evaluate(run.model, run.config, recording, recording, Split.TRAIN, stride=5)
+    assert whole["threshold"] == part["threshold"]
 
 
 def test_evaluation_scores_network_and_baselines_on_the_same_frames(run, recording):

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fishrt.clip import ClipGeometry
 from fishrt.config import Config
 from fishrt.errors import TrainingError
 from fishrt.metrics import best_youden_threshold, block_bootstrap, brier_skill, roc_auc
@@ -18,6 +19,9 @@ BLOCK_SECONDS = 20.0
 """Bootstrap blocks: long against the clip (4 s) and the label's horizon (1.5 s)."""
 
 BATCH = 32
+
+NEUTRAL_THRESHOLD = 0.5
+"""Where the validation part has one class only and cannot tell a better one."""
 
 
 def forecast_clips(model: Forecaster, clips: ClipSet) -> NDArray[np.float64]:
@@ -61,7 +65,8 @@ def evaluate(
     Returns:
         Plain values: frames, share of bursts, and for each forecaster the ROC-AUC and the Brier
         skill against climatology, with 95 % block-bootstrap intervals; the threshold with the
-        largest Youden's J; whether the network beats the better of the baselines.
+        largest Youden's J on the validation part of `training`; whether the network beats the
+        better of the baselines.
 
     Raises:
         TrainingError: If the recording does not fit the config, or has one class only.
@@ -107,8 +112,19 @@ def evaluate(
         "best_motion_baseline": best,
         "roc_auc_gain": asdict(gain),
         "beats_motion_baseline": bool(gain.low > 0),
-        "threshold": best_youden_threshold(labels, forecasts["model"]),
+        "threshold": _chosen_threshold(model, training, geometry, stride),
     }
+
+
+def _chosen_threshold(
+    model: Forecaster, training: Recording, geometry: ClipGeometry, stride: int
+) -> float:
+    """The threshold that is best on the validation part; the scored frames have no say in it."""
+    clips = _with_past(clip_set(training, Split.VALIDATION, geometry), stride)
+    labels = clips.labels[clips.ends]
+    if not 0 < labels.sum() < len(labels):
+        return NEUTRAL_THRESHOLD
+    return best_youden_threshold(labels, forecast_clips(model, clips))
 
 
 def _with_past(clips: ClipSet, stride: int) -> ClipSet:

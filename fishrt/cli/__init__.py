@@ -57,10 +57,13 @@ def main() -> None:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         _fail("interrupted.", ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        # the reader of our output left (`fishrt live | head`); nothing more can be written there
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(ExitCode.OUTPUT) from None
+    except SystemExit as end:
+        # the reader of our output left (`fishrt live | head`); the option parser exits with 1
+        # then, which is our code for mistakes of our own
+        if isinstance(end.__context__, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(int(ExitCode.OUTPUT)) from None
+        raise
     except OSError as error:
         _fail(str(output_error(error.filename or "the output", error)), ExitCode.OUTPUT)
     except Exception as error:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fishrt.bundle import Bundle
     from fishrt.config import Config
 
+
 def bench(
     bundle: Annotated[
         str | None, typer.Argument(help="Bundle folder, or demo. Default: see --config.")

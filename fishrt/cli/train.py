@@ -36,7 +36,7 @@ def train(
     from rich.console import Console
 
     from fishrt.config import load_config
-    from fishrt.errors import ExitCode
+    from fishrt.errors import ExitCode, TrainingError
     from fishrt.recording import Split, load_recording
     from training.evaluation import evaluate
     from training.fit import fit
@@ -55,7 +55,11 @@ def train(
         raise typer.Exit(ExitCode.INTERRUPTED)
     run = load_run(output)
     console.print(f"scoring epoch {result.best_epoch} on {unseen.folder} ...")
-    scores = evaluate(run.model, run.config, unseen, footage, None if test else Split.TEST)
-    write_record(output / EVALUATION_FILE, scores)
-    console.print(evaluation_table(scores))
+    try:
+        scores = evaluate(run.model, run.config, unseen, footage, None if test else Split.TEST)
+    except TrainingError as error:  # the run itself is good; only the footage cannot score it
+        console.print(f"not scored: {error}")
+    else:
+        write_record(output / EVALUATION_FILE, scores)
+        console.print(evaluation_table(scores))
     console.print(f"the run is in {output}; make a bundle with: fishrt export {output}")

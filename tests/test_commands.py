@@ -1,0 +1,144 @@
+"""The command line as a user types it: simulate, train, export, bench, and what can go wrong."""
+
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from fishrt import __version__
+from fishrt.errors import ExitCode
+from fishrt.recording import load_recording
+from fishrt.simulate import SimulatedTank, TankSpec, stack_states
+
+RUN = [sys.executable, "-c", "from fishrt.cli import main; main()"]
+SMALL = ["--set", "clip.height=30", "--set", "clip.width=40", "--set", "clip.steps=4"]
+
+
+def fishrt(*arguments, folder=None):
+    return subprocess.run(
+        [*RUN, *map(str, arguments)], capture_output=True, text=True, cwd=folder, check=False
+    )
+
+
+def assert_one_sentence(done, code, *words):
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    sentence = done.stderr.strip().splitlines()[-1]
+    assert sentence.startswith("fishrt: ")
+    for word in words:
+        assert word in done.stderr
+
+
+@pytest.fixture(scope="module")
+def tank(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recordings") / "tank"
+    done = fishrt("simulate", "-o", folder, "--minutes", "1.2", "--seed", "4", *SMALL)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_help_and_version():
+    assert fishrt("--version").stdout.strip() == f"fishrt {__version__}"
+    for flag in ("-h", "--help"):
+        listed = fishrt(flag).stdout
+        for command in ("simulate", "train", "export", "live", "bench"):
+            assert command in listed
+            assert "Usage" in fishrt(command, flag).stdout
+
+
+def test_simulate_writes_the_tank_and_its_true_state(tank):
+    recording = load_recording(tank)
+    assert recording.frames.shape == (2160, 30, 40)
+    truth = np.load(tank / "truth.npz", allow_pickle=False)
+    simulated, states = SimulatedTank(TankSpec(seed=4)), []
+    for index in range(50):
+        states.append(simulated.advance())
+        small = cv2.resize(simulated.render(states[-1]), (40, 30), interpolation=cv2.INTER_AREA)
+        assert np.array_equal(recording.frames[index], small)
+    for name, expected in stack_states(states).items():
+        assert np.array_equal(truth[name][:50], expected), name
+
+
+def test_simulate_writes_a_video(tmp_path):
+    done = fishrt("simulate", "-o", tmp_path / "tank.mp4", "--minutes", "0.05", "--seed", "4")
+    assert done.returncode == 0, done.stderr
+    capture = cv2.VideoCapture(str(tmp_path / "tank.mp4"))
+    there, first = capture.read()
+    assert there
+    assert int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) == 90
+    tank = SimulatedTank(TankSpec(seed=4))
+    error = np.abs(first[:, :, 0].astype(float) - tank.render(tank.advance()))
+    assert error.mean() < 1.5  # the codec's loss; measured: 0.5 grey levels
+    assert len(np.load(tmp_path / "tank.truth.npz", allow_pickle=False)["phase"]) == 90
+
+
+def test_from_recording_to_live(tank, tmp_path):
+    pytest.importorskip("tf2onnx", reason="the export extra is not installed")
+    settings = [
+        *SMALL, "--set", "model.filters=[3, 4]", "--set", "train.epochs=1",
+        "--set", "train.clips_per_epoch=32", "--set", "train.batch_size=16",
+        "--set", "split.train=0.4", "--set", "split.validation=0.3",
+    ]  # fmt: skip
+    trained = fishrt("train", tank, "--test", tank, "-o", tmp_path / "run", *settings)
+    assert trained.returncode == 0, trained.stderr
+    assert "motion, fitted here" in trained.stderr
+    calm = fishrt("train", tank, "-o", tmp_path / "calm", *settings)  # no burst in its test part
+    assert calm.returncode == 0, calm.stderr
+    assert "not scored: every scored frame" in calm.stderr
+    exported = fishrt("export", tmp_path / "run", "--recording", tank)
+    assert exported.returncode == 0, exported.stderr
+    bundle = tmp_path / "run" / "bundle"
+    live = fishrt(
+        "live", "-c", "demo:4", "-b", bundle, "--frames", "60", "--as-fast-as-possible", "-o", "-"
+    )
+    assert live.returncode == 0, live.stderr
+    lines = [json.loads(line) for line in live.stdout.splitlines()]
+    assert [line["valid"] for line in lines] == [False] * 15 + [True] * 45
+    timed = fishrt("bench", bundle, "--frames", "10", "--no-keras", "--json")
+    assert timed.returncode == 0, timed.stderr
+    names = [row["name"] for row in json.loads(timed.stdout)["milliseconds_per_frame"]]
+    assert len(names) == len(set(names)) == 4
+    again = fishrt("train", tank, "-o", tmp_path / "run", *settings)
+    assert_one_sentence(again, ExitCode.TRAINING, "already holds a run")
+
+
+def test_training_on_nothing(tmp_path):
+    pytest.importorskip("tensorflow", reason="the train extra is not installed")
+    (tmp_path / "empty").mkdir()
+    assert_one_sentence(fishrt("train", tmp_path / "none"), ExitCode.RECORDING, "recording.yaml")
+    assert_one_sentence(fishrt("train", tmp_path / "empty"), ExitCode.RECORDING, "fishrt simulate")
+    assert_one_sentence(fishrt("export", tmp_path / "empty"), ExitCode.TRAINING, "not a run")
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--set", "train.bach_size=8"], "batch_size"),
+        (["--set", "train.batch_size=many"], "train.batch_size"),
+        (["--set", "nonsense"], "section.key=value"),
+        (["--config", "nowhere"], "demo"),
+    ],
+)
+def test_wrong_settings(tmp_path, options, word):
+    done = fishrt("simulate", "-o", tmp_path / "tank", *options)
+    assert_one_sentence(done, ExitCode.CONFIG, word)
+    assert not list(tmp_path.iterdir())
+
+
+def test_outputs_that_cannot_be_written(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("precious")
+    done = fishrt("simulate", "-o", tmp_path / "mine", "--minutes", "0.05")
+    assert_one_sentence(done, ExitCode.OUTPUT, "something else")
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
+    done = fishrt("simulate", "-o", tmp_path / "none" / "x.mp4", "--minutes", "0.05")
+    assert_one_sentence(done, ExitCode.OUTPUT, "does not exist")
+
+
+def test_a_usage_error_is_no_traceback():
+    done = fishrt("simulate", "--minuets", "3")
+    assert done.returncode == ExitCode.USAGE
+    assert "Traceback" not in done.stderr
