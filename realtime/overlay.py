@@ -79,8 +79,7 @@ class Overlay:
         colour = colour_of(self._latest, self._threshold)
         alarm = self._latest is not None and self._latest >= self._threshold
         if alarm:
-            inner = (width - 1 - FRAME_WIDTH // 2, height - 1 - FRAME_WIDTH // 2)
-            cv2.rectangle(canvas, (FRAME_WIDTH // 2,) * 2, inner, BURST, FRAME_WIDTH)
+            draw_edge(canvas[:height])
         footer = canvas[height:]
         footer[:] = FOOTER
         cv2.line(footer, (0, 0), (width, 0), BURST if alarm else GRID, 2)
@@ -130,6 +129,13 @@ class Overlay:
             cv2.circle(area, dot, 4 * SUBPIXELS, colour, -1, cv2.LINE_AA, SUBPIXEL_BITS)
         put(area, f"{TRACE_SECONDS:.0f} s", (left + 4, bottom + 14), 0.38, FAINT)
         put_right(area, "now", (right, bottom + 14), 0.38, FAINT)
+
+
+def draw_edge(picture: Canvas) -> None:
+    """The coloured edge, exactly as wide as it says, which OpenCV's rectangles are not."""
+    for band in (slice(None, FRAME_WIDTH), slice(-FRAME_WIDTH, None)):
+        picture[band] = BURST
+        picture[:, band] = BURST
 
 
 def draw_state(area: Canvas, forecast: Forecast, stats: StatsSnapshot, alarm: bool) -> None:

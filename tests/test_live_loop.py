@@ -277,15 +277,14 @@ def test_nothing_is_dropped_when_every_frame_counts(capacity: int | None) -> Non
     capture.start()
     waited = []
 
-    def wait_for_a_full_queue() -> None:
-        # the source must wait for us: it cannot have run far ahead of what was pushed
+    def note_how_far_it_is() -> None:
         waited.append(source._next)
 
-    run = Run(capture=capture, forecaster=CountingForecaster(on_push=wait_for_a_full_queue))
+    run = Run(capture=capture, forecaster=CountingForecaster(on_push=note_how_far_it_is))
     run.to_the_end()
     assert [line.source_frame for line in run.lines] == list(range(60))
     assert run.stats.snapshot().dropped == 0
-    # one being processed, those in the queue, one in the hands of the thread that waits
+    # the source waits for us: one picture is processed, some are queued, the thread holds one
     most = (capacity or UNPACED_QUEUE_PICTURES) + 2
     assert all(taken - done <= most for done, taken in enumerate(waited))
 
@@ -481,8 +480,8 @@ def test_an_error_in_a_sink_ends_the_loop_after_the_lines_before_it() -> None:
 def test_everything_is_closed_however_it_ends() -> None:
     source, sinks = ScriptedSource(at(*range(500))), [ListSink(), ListSink()]
     capture = Capture(source, Pace.AS_FAST_AS_POSSIBLE)
+    capture.start()
     with pytest.raises(OutputError, match="half-way"), closing(capture, list(sinks)):
-        capture.start()
         raise OutputError("half-way.")
     assert source.closed == 1
     assert [sink.closed for sink in sinks] == [1, 1]

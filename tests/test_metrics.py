@@ -50,7 +50,9 @@ def test_scores_equal_scikit_learn():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 5000)
     scores = np.round(np.clip(rng.normal(0.4 + 0.2 * labels, 0.2), 0, 1), 2)  # with ties
-    assert roc_auc(labels, scores) == pytest.approx(metrics.roc_auc_score(labels, scores), abs=1e-12)
+    assert roc_auc(labels, scores) == pytest.approx(
+        metrics.roc_auc_score(labels, scores), abs=1e-12
+    )
     expected = metrics.brier_score_loss(labels, scores)
     assert brier_score(labels, scores) == pytest.approx(expected, abs=1e-12)
 

@@ -1,0 +1,462 @@
+"""`fishrt live` from the command line: its log, its sentences, its exit codes, its end."""
+
+import itertools
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+import yaml
+from tiny_bundle import make_tiny_bundle, reseal
+
+from fishrt.bundle import Bundle
+from fishrt.cli import main
+from fishrt.clip import ClipGeometry
+from fishrt.errors import ExitCode
+from realtime.forecast import Forecast, Reason
+from realtime.session import LiveOptions, make_sinks
+
+GEOMETRY = ClipGeometry(steps=3, frames_per_step=2, height=12, width=16)
+FRAMES = 25
+CODE = "from fishrt.cli import main; main()"
+PATIENCE_S = 60.0  # for another process on a busy machine
+FIELDS = {
+    "frame": int,
+    "source_frame": int,
+    "media_time": float,
+    "capture_time": float,
+    "emit_time": float,
+    "latency_ms": float,
+    "probability": float,
+    "burst": bool,
+    "valid": bool,
+    "reason": str,
+    "repeated": bool,
+}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[dict]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    def assert_one_sentence(self) -> str:
+        """The last line of stderr is the only complaint; returned without its beginning."""
+        said = self.err.splitlines()
+        assert "Traceback" not in self.err
+        assert [line.startswith("fishrt: ") for line in said].count(True) == 1, self.err
+        assert said[-1].startswith("fishrt: "), self.err
+        assert said[-1].endswith(".")
+        return said[-1].removeprefix("fishrt: ")
+
+
+Live = Callable[..., Ended]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return make_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny", GEOMETRY)
+
+
+def write_video(path: Path, count: int, size: tuple[int, int] = (64, 48)) -> Path:
+    rng = np.random.default_rng(7)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30.0, size)
+    for _ in range(count):
+        writer.write(rng.integers(0, 256, (size[1], size[0], 3), np.uint8))
+    writer.release()
+    return path
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_video(tmp_path_factory.mktemp("video") / "tank.avi", FRAMES)
+
+
+@pytest.fixture
+def live(
+    bundle: Bundle, video: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Live:
+    """Runs `fishrt live` in this process on the tiny bundle and the video."""
+    # the variable that `main` sets comes too late for a process that has OpenCV already
+    logging, before = cv2.utils.logging, cv2.utils.logging.getLogLevel()
+    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+
+    def run(
+        *options: str, camera: object = video, bundle: object = bundle.folder, paced: bool = False
+    ) -> Ended:
+        arguments = ["live", "--camera", str(camera), "--bundle", str(bundle), *options]
+        arguments += [] if paced else ["--as-fast-as-possible"]
+        monkeypatch.setattr(sys, "argv", ["fishrt", *arguments])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capfd.readouterr()
+        return Ended(int(ended.value.code or 0), captured.out, captured.err)
+
+    yield run
+    logging.setLogLevel(before)
+
+
+def in_process_of_its_own(*options: str, **kwargs: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", CODE, "live", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **kwargs,  # type: ignore[call-overload]
+    )
+
+
+# -- the log -----------------------------------------------------------------------------------
+
+
+def test_every_frame_of_a_file_is_a_valid_line(live: Live) -> None:
+    ended = live()
+    assert ended.code == 0
+    assert ended.out.endswith("\n")
+    lines = ended.lines
+    assert len(lines) == FRAMES
+    assert list(FIELDS) == [field.name for field in fields(Forecast)]
+    for number, line in enumerate(lines):
+        assert list(line) == list(FIELDS)
+        for name, kind in FIELDS.items():
+            nullable = name in ("probability", "burst", "reason")
+            assert isinstance(line[name], kind) or (nullable and line[name] is None), name
+        assert (line["frame"], line["source_frame"]) == (number, number)
+        assert line["media_time"] == pytest.approx(number / 30, abs=1e-3)
+        filling = number < GEOMETRY.frames - 1
+        assert (line["reason"], line["valid"]) == (("filling", False) if filling else (None, True))
+        assert (line["probability"] is None) is filling
+        assert filling or line["burst"] == (line["probability"] >= 0.5)
+    assert np.ptp([line["probability"] for line in lines[GEOMETRY.frames - 1 :]]) > 0
+
+
+def test_the_log_is_the_same_in_a_file_and_without_hurry_on_top(live: Live, tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    ended = live("--output", str(path), paced=True)
+    assert (ended.code, ended.out) == (0, "")
+    said = [json.loads(line)["probability"] for line in path.read_text().splitlines()]
+    assert said == [line["probability"] for line in live().lines]
+    assert len(said) == FRAMES
+
+
+def test_the_threshold_and_the_stride_are_obeyed(live: Live) -> None:
+    lines = live("--threshold", "0", "--every", "3").lines
+    first = GEOMETRY.frames - 1
+    due = [number >= first and (number - first) % 3 == 0 for number in range(FRAMES)]
+    assert [line["valid"] for line in lines] == due
+    assert [line["burst"] for line in lines] == [True if each else None for each in due]
+    assert {line["reason"] for line in lines[first:]} == {None, Reason.SKIPPED.value}
+
+
+def test_frames_stops_after_so_many(live: Live) -> None:
+    ended = live("--frames", "9")
+    assert (ended.code, len(ended.lines)) == (0, 9)
+
+
+def test_settings_of_the_camera_reach_the_model(live: Live) -> None:
+    plain = [line["probability"] for line in live().lines]
+    dark = [line["probability"] for line in live("--set", "preprocess.polarity=dark").lines]
+    roi = [line["probability"] for line in live("--set", "preprocess.roi=[0,0,32,24]").lines]
+    assert len(plain) == len(dark) == len(roi) == FRAMES
+    assert plain[-1] != pytest.approx(dark[-1], abs=1e-6)
+    assert plain[-1] != pytest.approx(roi[-1], abs=1e-6)
+
+
+def test_the_summary_as_json(live: Live, tmp_path: Path) -> None:
+    ended = live("--json", "--output", str(tmp_path / "log.jsonl"))
+    assert ended.code == 0
+    summary = json.loads(ended.out)
+    assert summary["end"] == "source-ended"
+    assert summary["interrupted"] is False
+    figures = summary["figures"]
+    assert (figures["frames"], figures["forecasts"]) == (FRAMES, FRAMES - GEOMETRY.frames + 1)
+    assert (figures["dropped"], figures["lost"], figures["late"]) == (0, 0, 0)
+    assert figures["latency"]["p50"] <= figures["latency"]["p99"] <= figures["latency"]["max"]
+    assert summary["budget"]["every"] == 1
+    for said in (f"{FRAMES} frames", "fps kept", "p50", "p99", "dropped 0"):
+        assert said in ended.err
+
+
+def test_a_stream_forecast_of_a_window_model_only_when_it_is_wanted(live: Live) -> None:
+    refused = live("--mode", "stream")
+    assert (refused.code, refused.out) == (ExitCode.BUNDLE, "")
+    assert "--allow-untrained-stream" in refused.assert_one_sentence()
+    allowed = live("--mode", "stream", "--allow-untrained-stream")
+    assert (allowed.code, len(allowed.lines)) == (0, FRAMES)
+    window = live("--mode", "window")
+    first = GEOMETRY.frames - 1
+    # the first stream forecast has seen no more than the first window; the last one has
+    assert allowed.lines[first]["probability"] == pytest.approx(
+        window.lines[first]["probability"], abs=1e-6
+    )
+    assert allowed.lines[-1]["probability"] != window.lines[-1]["probability"]
+
+
+@pytest.mark.parametrize("size", [(64, 48), (63, 47)])
+def test_the_recording_has_every_frame_that_was_written(
+    live: Live, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    path = tmp_path / "o.mp4"
+    camera = write_video(tmp_path / "tank.avi", 12, size)
+    ended = live("--record", str(path), camera=camera)
+    assert (ended.code, len(ended.lines)) == (0, 12)
+    capture = cv2.VideoCapture(str(path))
+    assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(30)
+    pictures = []
+    while (read := capture.read())[0]:
+        pictures.append(read[1])
+    assert len(pictures) == 12
+    # noise stays noise, and the footer stays darker than the picture above it
+    picture, footer = pictures[-1][:-132], pictures[-1][-132:]
+    assert picture.std() > 20 > footer.mean() - 40
+    assert picture.mean() > footer.mean() + 40
+
+
+def test_help_in_short_and_long(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    said = []
+    for option in ("-h", "--help"):
+        monkeypatch.setattr(sys, "argv", ["fishrt", "live", option])
+        monkeypatch.setenv("COLUMNS", "160")  # else long names are cut off
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert not ended.value.code
+        said.append(capfd.readouterr().out)
+    assert said[0] == said[1]
+    for option in ("--camera", "--bundle", "--record", "--as-fast-as-possible", "--json"):
+        assert option in said[0]
+
+
+# -- what can be wrong -------------------------------------------------------------------------
+
+
+def damaged(folder: Path, damage: Callable[[Path], None]) -> Path:
+    make_tiny_bundle(folder, GEOMETRY)
+    damage(folder)
+    return folder
+
+
+def other_version(folder: Path) -> None:
+    path = folder / "bundle.yaml"
+    content = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**content, "format_version": 9}))
+
+
+def truncate(folder: Path) -> None:
+    path = folder / "step.onnx"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def truncate_and_reseal(folder: Path) -> None:
+    truncate(folder)
+    reseal(folder)
+
+
+def other_graph_and_reseal(folder: Path) -> None:
+    model = onnx.load(folder / "step.onnx")
+    del model.graph.output[-1]
+    onnx.save(model, folder / "step.onnx")
+    reseal(folder)
+
+
+BAD_SOURCES = {
+    "missing": (lambda path: None, "there is no file or folder"),
+    "text": (lambda path: path.write_text("only a text\n" * 50), "not a video"),
+    "empty": (lambda path: path.write_bytes(b""), "is empty (0 bytes)"),
+    "folder": (lambda path: path.mkdir(), "holds no numbered pictures"),
+}
+BAD_BUNDLES = {
+    "other version": (other_version, "has format version 9, but this fishrt reads version 1"),
+    "truncated": (truncate, "is damaged (its bytes are not those that were exported)"),
+    "truncated and resealed": (truncate_and_reseal, "damaged or no ONNX graph"),
+    "graph lacks an output": (other_graph_and_reseal, "is missing; export the bundle again"),
+    "no graph": (lambda folder: (folder / "step.onnx").unlink(), "lacks step.onnx"),
+    "no metadata": (lambda folder: (folder / "bundle.yaml").unlink(), "is not a bundle"),
+    "no yaml": (lambda folder: (folder / "bundle.yaml").write_text("a: ["), "not valid YAML"),
+}
+BAD_SETTINGS = {
+    "train.batch_size=8": "train.batch_size belongs to the model and cannot be changed live",
+    "clip.steps=3": "clip.steps belongs to the model",
+    "preprocess.polarity=purple": "polarity",
+    "preprocess.colour=red": "colour",
+    "preprocess.roi=[0,0,900,900]": "",
+    "polarity=dark": "polarity belongs to the model",
+}
+
+
+@pytest.mark.parametrize("case", BAD_SOURCES)
+def test_a_source_that_cannot_be_read(live: Live, tmp_path: Path, case: str) -> None:
+    make, sentence = BAD_SOURCES[case]
+    path = tmp_path / "tank.mp4"
+    make(path)
+    ended = live(camera=path)
+    assert (ended.code, ended.out) == (3, "")
+    assert sentence in ended.assert_one_sentence()
+
+
+@pytest.mark.parametrize("case", BAD_BUNDLES)
+def test_a_bundle_that_cannot_be_used(live: Live, tmp_path: Path, case: str) -> None:
+    damage, sentence = BAD_BUNDLES[case]
+    ended = live(bundle=damaged(tmp_path / "odd", damage))
+    assert (ended.code, ended.out) == (5, "")
+    assert sentence in ended.assert_one_sentence()
+
+
+def test_a_bundle_that_is_not_there(live: Live, tmp_path: Path) -> None:
+    ended = live(bundle=tmp_path / "nowhere")
+    assert ended.code == 5
+    assert "there is no bundle folder" in ended.assert_one_sentence()
+
+
+@pytest.mark.parametrize("setting", BAD_SETTINGS)
+def test_a_setting_that_is_wrong(live: Live, setting: str) -> None:
+    ended = live("--set", setting)
+    # a region that no camera of this size has is about the picture, not about the word
+    assert ended.code == (3 if "roi" in setting else 4)
+    assert ended.out == ""
+    assert BAD_SETTINGS[setting] in ended.assert_one_sentence()
+
+
+@pytest.mark.parametrize("option", ["--output", "--record"])
+def test_existing_files_are_kept_unless_told_otherwise(
+    live: Live, tmp_path: Path, option: str
+) -> None:
+    path = tmp_path / "kept.mp4"
+    path.write_bytes(b"precious")
+    ended = live(option, str(path))
+    assert (ended.code, ended.out) == (7, "")
+    assert "already exists" in ended.assert_one_sentence()
+    assert path.read_bytes() == b"precious"
+    assert live(option, str(path), "--overwrite").code == 0
+    assert path.read_bytes() != b"precious"
+
+
+@pytest.mark.parametrize("option", ["--output", "--record"])
+def test_a_folder_that_is_not_there(live: Live, tmp_path: Path, option: str) -> None:
+    ended = live(option, str(tmp_path / "nowhere" / "a.mp4"))
+    assert (ended.code, ended.out) == (7, "")
+    assert "folder does not exist" in ended.assert_one_sentence()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk(live: Live) -> None:
+    ended = live("--output", "/dev/full")
+    assert ended.code == 7
+    assert "the disk is full" in ended.assert_one_sentence()
+
+
+def test_a_recording_that_is_no_mp4(live: Live, tmp_path: Path) -> None:
+    ended = live("--record", str(tmp_path / "a.gif"))
+    assert ended.code == 7
+    assert "ends with .mp4" in ended.assert_one_sentence()
+
+
+@pytest.mark.parametrize(
+    "options", [("--mode", "sideways"), ("--json", "--output", "-"), ("--every", "0"), ("--what",)]
+)
+def test_options_that_are_wrong(live: Live, options: tuple[str, ...]) -> None:
+    ended = live(*options)
+    assert (ended.code, ended.out) == (2, "")
+    assert "Traceback" not in ended.err
+    assert options[0].strip("-") in ended.err
+
+
+def test_footage_that_is_too_short_is_logged_and_then_complained_about(
+    live: Live, tmp_path: Path
+) -> None:
+    ended = live(camera=write_video(tmp_path / "short.avi", 5))
+    assert ended.code == 3
+    assert [line["reason"] for line in ended.lines] == ["filling"] * 5
+    sentence = ended.assert_one_sentence()
+    assert "ended after 5 frames, and a forecast needs 6 (0.2 s)" in sentence
+    assert "5 frames, 0 forecasts" in ended.err
+
+
+def test_a_camera_that_is_not_there_says_only_our_sentence(bundle: Bundle) -> None:
+    process = in_process_of_its_own("--camera", "97", "--bundle", str(bundle.folder))
+    out, err = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, out) == (3, "")
+    assert err.count("\n") == 1  # nothing of OpenCV's own either
+    assert err.startswith("fishrt: camera 97 cannot be opened")
+
+
+# -- the end -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_a_whole_log_and_a_summary(
+    bundle: Bundle, tmp_path: Path, number: signal.Signals
+) -> None:
+    log, video = tmp_path / "log.jsonl", tmp_path / "o.mp4"
+    process = in_process_of_its_own(
+        "--camera", "demo", "--bundle", str(bundle.folder), "-o", str(log), "--record", str(video)
+    )
+    deadline = time.monotonic() + PATIENCE_S
+    while not (log.exists() and log.read_bytes().count(b"\n") >= 12):
+        assert time.monotonic() < deadline, process.communicate()
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "stopped on request" in err
+    text = log.read_text()
+    assert text.endswith("\n")
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert len(lines) >= 12
+    assert f"{len(lines)} frames, {sum(line['valid'] for line in lines)} forecasts" in err
+    assert all(a["frame"] < b["frame"] for a, b in itertools.pairwise(lines))
+    # the video was finished, not cut off
+    assert cv2.VideoCapture(str(video)).get(cv2.CAP_PROP_FRAME_COUNT) >= 1
+
+
+def test_a_reader_that_leaves_ends_it_quietly(bundle: Bundle) -> None:
+    process = in_process_of_its_own(
+        "--camera", "demo", "--bundle", str(bundle.folder), "--as-fast-as-possible"
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert json.loads(process.stdout.readline())["frame"] == 0
+    process.stdout.close()
+    assert process.wait(PATIENCE_S) == 7
+    err = process.stderr.read()
+    assert "Traceback" not in err
+    assert "fishrt:" not in err
+    assert "Exception" not in err
+    process.stderr.close()
+
+
+def test_no_window_where_there_is_no_display(
+    live: Live, monkeypatch: pytest.MonkeyPatch, bundle: Bundle
+) -> None:
+    asked: list[LiveOptions] = []
+
+    def watch(options: LiveOptions, *rest: object) -> list:
+        asked.append(options)
+        return make_sinks(options, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("realtime.session.make_sinks", watch)
+    monkeypatch.setattr(cv2, "imshow", lambda *_: pytest.fail("a window was opened"))
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert live().code == 0
+    assert [options.window for options in asked] == [False]
