@@ -9,7 +9,7 @@ from rich.console import Console
 
 from fishrt.bundle import Bundle, load_bundle
 from fishrt.config import Config, TrainMode
-from fishrt.errors import BundleError, SourceError
+from fishrt.errors import BundleError, ConfigError, SourceError
 from fishrt.video import VideoSource, open_source
 from fishrt.video.resample import Resampler
 from realtime.budget import Budget, fit_lanes, fit_stream
@@ -91,7 +91,7 @@ def run_live(
     stats = LiveStats(config.clip.fps, config.clip.geometry.frames)
     threshold = bundle.metadata.threshold if options.threshold is None else options.threshold
     sinks: list[Sink] = []
-    with closing(capture, sinks), StopRequest() as request:
+    with StopRequest() as request, closing(capture, sinks):
         sinks += make_sinks(options, config, threshold, capture.policy, stats, console)
         if source.info.is_live:
             capture.start()  # drains the camera, and lets the budget see its cost
@@ -131,6 +131,7 @@ def checked_mode(bundle: Bundle, options: LiveOptions) -> TrainMode:
 
     Raises:
         BundleError: If a stream forecast is asked of a model that was not trained for it.
+        ConfigError: If a stride is asked of a stream forecast, which has none.
     """
     trained_for = bundle.metadata.trained_for
     mode = options.mode or trained_for
@@ -139,6 +140,11 @@ def checked_mode(bundle: Bundle, options: LiveOptions) -> TrainMode:
             f"the bundle {bundle.metadata.name} was trained for window forecasts, and a stream "
             "forecast of it is another function (on the published weights up to 0.08 off); use "
             "--mode window, or add --allow-untrained-stream if that is what you want."
+        )
+    if mode is TrainMode.STREAM and options.every is not None:
+        raise ConfigError(
+            "--every is for window forecasts, where it saves work; a stream forecast takes every "
+            "frame, so leave --every away or add --mode window."
         )
     return mode
 
@@ -252,11 +258,10 @@ def close_all(sinks: Sequence[Sink]) -> None:
 @contextlib.contextmanager
 def closing(capture: Capture, sinks: list[Sink]) -> Iterator[None]:
     """Stops the capture and closes the sinks at the end of the block, however it ends."""
-    try:
+    with contextlib.ExitStack() as stack:  # a Ctrl-C while the thread ends must not lose a video
+        stack.callback(close_all, sinks)
+        stack.callback(capture.stop)
         yield
-    finally:
-        capture.stop()
-        close_all(sinks)
 
 
 def _stop_asked(request: StopRequest, sinks: Sequence[Sink]) -> Callable[[], bool]:

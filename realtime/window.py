@@ -1,6 +1,7 @@
 """The window: the overlay on the screen, where there is one."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 
@@ -16,7 +17,13 @@ from realtime.stats import StatsSnapshot
 TITLE = "fishrt live"
 POLL_MS = 1
 ESCAPE = 27
+PROBE = f"import cv2; cv2.namedWindow({TITLE!r})"
+PROBE_TIMEOUT_S = 20.0  # importing OpenCV takes a second or two on a busy machine
 MAX_AGE_MS = 100.0  # a picture older than this is not drawn: forecasts go first
+NO_WINDOW = (
+    "no window can be opened here; run with --no-window, or on a machine with a display and an "
+    "opencv-python that has window support."
+)
 
 
 class WindowSink:
@@ -49,10 +56,7 @@ class WindowSink:
             key = cv2.waitKey(POLL_MS) & 0xFF
             gone = self._opened and cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1
         except cv2.error as error:
-            raise OutputError(
-                "no window can be opened here; run with --no-window, or install opencv-python "
-                "with its window support."
-            ) from error
+            raise OutputError(NO_WINDOW) from error
         self._opened = True
         self.closed_by_user |= gone or key in (ESCAPE, ord("q"))
 
@@ -63,8 +67,45 @@ class WindowSink:
             cv2.destroyWindow(TITLE)
 
 
+def window_wanted(asked: bool | None) -> bool:
+    """Whether to show a window: as asked, or wherever one can be opened.
+
+    Args:
+        asked: What the user said, or None.
+
+    Raises:
+        OutputError: If a window was asked for and cannot be opened.
+    """
+    if asked is False:
+        return False
+    usable = display_exists() and window_opens()
+    if asked and not usable:
+        raise OutputError(NO_WINDOW)
+    return usable
+
+
+def window_opens() -> bool:
+    """Whether OpenCV can open a window, tried by another process.
+
+    A display may be named that is not there (a closed remote session), and then Qt ends the
+    process that tries it, without an error that could be caught.
+    """
+    try:
+        tried = subprocess.run(
+            [sys.executable, "-c", PROBE],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=PROBE_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return tried.returncode == 0
+
+
 def display_exists() -> bool:
-    """Whether a window could be opened: a display on Linux, always on macOS and Windows."""
+    """Whether a display is named: by the environment on Linux, always on macOS and Windows."""
     if sys.platform.startswith("linux"):
         return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     return sys.platform in ("darwin", "win32")

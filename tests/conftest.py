@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# a busy machine makes single examples slow, which says nothing about the code
+settings.register_profile("fishrt", deadline=None)
+settings.load_profile("fishrt")
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 

@@ -370,6 +370,21 @@ def test_a_recording_that_is_no_mp4(live: Live, tmp_path: Path) -> None:
     assert "ends with .mp4" in ended.assert_one_sentence()
 
 
+def test_a_stride_of_a_stream_is_refused(live: Live) -> None:
+    ended = live("--mode", "stream", "--allow-untrained-stream", "--every", "3")
+    assert (ended.code, ended.out) == (ExitCode.CONFIG, "")
+    assert "leave --every away" in ended.assert_one_sentence()
+
+
+def test_a_window_without_a_display_is_refused(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    ended = live("--window")
+    assert (ended.code, ended.out) == (ExitCode.OUTPUT, "")
+    assert "run with --no-window" in ended.assert_one_sentence()
+
+
 @pytest.mark.parametrize(
     "options", [("--mode", "sideways"), ("--json", "--output", "-"), ("--every", "0"), ("--what",)]
 )

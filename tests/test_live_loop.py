@@ -489,6 +489,17 @@ def test_everything_is_closed_however_it_ends() -> None:
     capture.stop()  # may be called again
 
 
+def test_an_impatient_second_interrupt_still_closes_the_sinks() -> None:
+    class Hanging(Capture):
+        def stop(self) -> None:
+            raise KeyboardInterrupt
+
+    sink = ListSink()
+    with pytest.raises(KeyboardInterrupt), closing(Hanging(ScriptedSource(at(0))), [sink]):
+        pass
+    assert sink.closed == 1
+
+
 def test_a_sink_that_cannot_be_closed_does_not_keep_others_open() -> None:
     class Stuck(ListSink):
         def close(self) -> None:

@@ -24,7 +24,7 @@ from realtime.session import LiveOptions, make_sinks
 from realtime.sinks import JsonlSink
 from realtime.stats import Histogram, LiveStats, StatsSnapshot
 from realtime.status import StatusSink, status_line
-from realtime.window import WindowSink, display_exists
+from realtime.window import WindowSink, display_exists, window_opens, window_wanted
 
 FPS = 30.0
 THRESHOLD = 0.6
@@ -336,6 +336,34 @@ def test_where_there_is_a_display(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "platform", platform)
     assert display_exists() is exists
+
+
+def test_a_display_that_is_named_but_not_there_is_found_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Qt aborts the process that tries it, so another process has to."""
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setenv("DISPLAY", ":987")
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert display_exists()
+    assert not window_opens()
+    assert window_wanted(None) is window_wanted(False) is False
+    with pytest.raises(OutputError, match="run with --no-window"):
+        window_wanted(True)
+
+
+@pytest.mark.parametrize(("asked", "wanted"), [(None, True), (True, True), (False, False)])
+def test_a_window_that_can_be_opened_is_shown_unless_unwanted(
+    monkeypatch: pytest.MonkeyPatch, asked: bool | None, wanted: bool
+) -> None:
+    monkeypatch.setattr("realtime.window.display_exists", lambda: True)
+    monkeypatch.setattr("realtime.window.PROBE", "")
+    assert window_wanted(asked) is wanted
+
+
+def test_without_a_python_to_try_it_no_window_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    assert not window_opens()
 
 
 @pytest.mark.parametrize("window", [True, False])

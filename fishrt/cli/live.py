@@ -99,7 +99,7 @@ def live(
     from fishrt.errors import ExitCode
     from realtime.capture import Pace
     from realtime.session import LiveOptions, run_live
-    from realtime.window import display_exists
+    from realtime.window import window_wanted
 
     if mode is not None and mode not in MODES:
         raise typer.BadParameter(f"{mode!r} is neither window nor stream.", param_hint="--mode")
@@ -123,7 +123,7 @@ def live(
             output=output,
             record=record,
             overwrite=overwrite,
-            window=display_exists() if window is None else window,
+            window=window_wanted(window),
             frames=frames,
             pace=Pace.AS_FAST_AS_POSSIBLE if as_fast_as_possible else Pace.REALTIME,
             overrides=tuple(overrides or ()),
