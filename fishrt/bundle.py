@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from fishrt.config import Config, TrainMode
-from fishrt.errors import BundleError, ConfigError
-from fishrt.preprocess import Preprocessor, load_background, make_preprocessor
+from fishrt.errors import BundleError
+from fishrt.preprocess import Preprocessor, make_preprocessor, stored_background
 from fishrt.storage import sha256_of
 
 FORMAT_VERSION = 1
@@ -170,7 +170,9 @@ def load_bundle(source: str | Path) -> Bundle:
     except ValidationError as error:
         key = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise BundleError(f"{path} is damaged: {key}: {error.errors()[0]['msg']}.") from error
-    return Bundle(folder, metadata, _stored_background(folder))
+    return Bundle(
+        folder, metadata, stored_background(folder / BACKGROUND_FILE, "the bundle", BundleError)
+    )
 
 
 def save_metadata(folder: Path, metadata: BundleMetadata) -> None:
@@ -186,13 +188,3 @@ def save_background(folder: Path, background: NDArray[np.uint8] | None) -> None:
         if not encoded:  # a uint8 grey image always can be
             raise BundleError("the background picture cannot be encoded.")
         (folder / BACKGROUND_FILE).write_bytes(data.tobytes())
-
-
-def _stored_background(folder: Path) -> NDArray[np.uint8] | None:
-    path = folder / BACKGROUND_FILE
-    if not path.is_file():
-        return None
-    try:
-        return load_background(path)
-    except ConfigError as error:
-        raise BundleError(f"the bundle is damaged: {error}") from error

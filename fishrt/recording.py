@@ -24,9 +24,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from fishrt import __version__
 from fishrt.clip import ClipGeometry
 from fishrt.config import LabelConfig, PreprocessConfig, SplitConfig
-from fishrt.errors import ConfigError, RecordingError
+from fishrt.errors import RecordingError
 from fishrt.motion import burst_labels, frame_change, labelled_range
-from fishrt.preprocess import load_background
+from fishrt.preprocess import stored_background
 from fishrt.storage import whole_folder
 
 FORMAT_VERSION = 1
@@ -230,7 +230,14 @@ def load_recording(folder: Path) -> Recording:
     energy = _load_array(folder / "motion_energy.npy", np.float64)
     labels = _load_array(folder / "burst_label.npy", np.uint8)
     _check_lengths(folder, metadata, frames, energy, labels)
-    return Recording(folder, metadata, frames, energy, labels, _background(folder))
+    return Recording(
+        folder,
+        metadata,
+        frames,
+        energy,
+        labels,
+        stored_background(folder / BACKGROUND_FILE, "the recording", RecordingError),
+    )
 
 
 def _load_array(path: Path, dtype: type[_Scalar], *, memory_map: bool = False) -> NDArray[_Scalar]:
@@ -271,13 +278,3 @@ def _check_lengths(
         raise RecordingError(
             f"the parts of the recording {folder} do not fit together; prepare it again."
         )
-
-
-def _background(folder: Path) -> NDArray[np.uint8] | None:
-    path = folder / BACKGROUND_FILE
-    if not path.is_file():
-        return None
-    try:
-        return load_background(path)
-    except ConfigError as error:
-        raise RecordingError(f"the recording is damaged: {error}") from error

@@ -98,6 +98,8 @@ def test_strides_that_are_tried_need_fewer_lanes_each() -> None:
     assert {every: LaneSchedule(30, 4, every).lanes for every in strides(GEOMETRY)} == LANES
     single = ClipGeometry(steps=6, frames_per_step=1, height=2, width=2)
     assert list(strides(single)) == [1, 2, 3, 6]
+    # four frames in six would have no work with a stride of 4, and the others twice as much
+    assert list(strides(ClipGeometry(steps=6, frames_per_step=6, height=2, width=2))) == [1, 5, 7]
 
 
 @pytest.mark.parametrize(

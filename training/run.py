@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from fishrt import __version__
 from fishrt.config import Config, dump_config, load_config
-from fishrt.errors import ConfigError, TrainingError, output_error
-from fishrt.preprocess import load_background
+from fishrt.errors import TrainingError, output_error
+from fishrt.preprocess import stored_background
 from fishrt.storage import write_text
 from training.forecaster import Forecaster
 
@@ -108,7 +108,13 @@ def load_run(folder: Path) -> Run:
         raise TrainingError(
             f"{weights} is damaged or belongs to another network; train again."
         ) from error
-    return Run(folder, config, model, _evaluation(folder), _background(folder))
+    return Run(
+        folder,
+        config,
+        model,
+        _evaluation(folder),
+        stored_background(folder / BACKGROUND_FILE, "the run", TrainingError),
+    )
 
 
 def _evaluation(folder: Path) -> dict[str, Any]:
@@ -120,13 +126,3 @@ def _evaluation(folder: Path) -> dict[str, Any]:
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise TrainingError(f"{path} cannot be read or is damaged; evaluate again.") from error
     return evaluation if isinstance(evaluation, dict) else {}
-
-
-def _background(folder: Path) -> NDArray[np.uint8] | None:
-    path = folder / BACKGROUND_FILE
-    if not path.is_file():
-        return None
-    try:
-        return load_background(path)
-    except ConfigError as error:
-        raise TrainingError(f"the run is damaged: {error}") from error

@@ -1,0 +1,124 @@
+"""A whole live session from Python: what happens before its first frame and after its last."""
+
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+from tiny_bundle import make_tiny_bundle
+
+from fishrt.bundle import Bundle
+from fishrt.clip import ClipGeometry
+from fishrt.errors import ConfigError
+from fishrt.video import SourceFrame, SourceInfo, SourceKind
+from realtime import session
+from realtime.capture import Capture
+from realtime.session import LiveOptions, run_live
+from realtime.sinks import JsonlSink
+from realtime.summary import LiveSummary
+
+GEOMETRY = ClipGeometry(steps=2, frames_per_step=2, height=12, width=16)
+PATIENCE_S = 20.0  # for a thread on a busy machine; nothing waits for it when all is well
+STALE, FRESH = 5, 9
+
+
+class WaitingCamera:
+    """A camera with pictures from before the start, then new ones when it is told to go on."""
+
+    def __init__(self) -> None:
+        self.info = SourceInfo(SourceKind.CAMERA, "0", GEOMETRY.width, GEOMETRY.height, 30.0, None)
+        self.ended_early: str | None = None
+        self.drained = threading.Event()
+        self.go_on = threading.Event()
+        self._next = 0
+
+    def read(self) -> SourceFrame | None:
+        index = self._next
+        self._next += 1
+        if index == STALE:
+            self.drained.set()
+            self.go_on.wait(PATIENCE_S)
+        if index == STALE + FRESH:
+            return None
+        image = np.full((GEOMETRY.height, GEOMETRY.width), index, np.uint8)
+        return SourceFrame(image, index, index / 30.0 + (3.0 if index >= STALE else 0.0))
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    return make_tiny_bundle(tmp_path / "tiny", GEOMETRY)
+
+
+def run(bundle: Bundle, **options: object) -> LiveSummary:
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        return run_live(
+            LiveOptions(bundle=str(bundle.folder), **options),  # type: ignore[arg-type]
+            lambda _: None,
+            Console(file=nowhere, force_terminal=False),
+            lambda _: None,
+        )
+
+
+def test_pictures_from_before_the_start_are_not_taken_for_a_gap(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    camera = WaitingCamera()
+    measure, discard = session.make_forecaster, Capture.discard
+
+    def measure_while_pictures_come(*arguments: object) -> object:
+        assert camera.drained.wait(PATIENCE_S)
+        return measure(*arguments)  # type: ignore[arg-type]
+
+    def discard_then_go_on(capture: Capture) -> None:
+        discard(capture)
+        camera.go_on.set()
+
+    monkeypatch.setattr(session, "open_source", lambda *_, **__: camera)
+    monkeypatch.setattr(session, "make_forecaster", measure_while_pictures_come)
+    monkeypatch.setattr(Capture, "discard", discard_then_go_on)
+    summary = run(bundle, output=str(tmp_path / "log.jsonl"))
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["source_frame"] for line in lines] == list(range(STALE, STALE + FRESH))
+    assert [line["frame"] for line in lines] == list(range(FRESH))
+    assert (summary.figures.lost, summary.figures.dropped) == (0, 0)
+
+
+def test_a_signal_while_closing_does_not_cut_it_short(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    escaped: list[int] = []
+    close, closed = JsonlSink.close, []
+
+    def terminated_while_closing(sink: JsonlSink) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        close(sink)
+        closed.append(sink)
+
+    monkeypatch.setattr(JsonlSink, "close", terminated_while_closing)
+    before = signal.signal(signal.SIGTERM, lambda number, _: escaped.append(number))
+    try:
+        summary = run(bundle, camera="demo", frames=6, output=str(tmp_path / "log.jsonl"))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert len(closed) == 1
+    assert escaped == []  # without our handler, the default one would have ended the process
+    assert summary.interrupted
+    assert summary.figures.frames == 6
+
+
+def test_the_handlers_of_signals_are_those_from_before(bundle: Bundle) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    run(bundle, camera="demo", frames=1)
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_a_setting_of_the_model_cannot_be_changed_live(bundle: Bundle) -> None:
+    with pytest.raises(ConfigError, match="clip.fps belongs to the model"):
+        run(bundle, camera="demo", overrides=("clip.fps=15",))
