@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-DEMO_FRAMES ?= 600
+# so many that there are 300 forecasts even where only every third frame can be forecast
+DEMO_FRAMES ?= 1050
 
 .PHONY: demo test lint clean demo-bundle
 
@@ -45,7 +46,7 @@ window-or-headless:
 	  $(PIP) uninstall -q -y opencv-python; \
 	  $(PIP) install -q --force-reinstall --no-deps -c constraints.txt opencv-python-headless; }
 
-# how fishrt/bundles/demo was made (docs/demo-bundle.md); half an hour on two cores
+# how fishrt/bundles/demo was made (docs/demo-bundle.md); about 40 minutes on two cores
 demo-bundle: $(VENV)/.dev
 	PATH="$(abspath $(BIN)):$$PATH" sh configs/make-demo-bundle.sh
 

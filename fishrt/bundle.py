@@ -9,6 +9,7 @@ A bundle is data: loading one reads YAML, ONNX and PNG and never runs code in it
 """
 
 import enum
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,6 +30,7 @@ METADATA_FILE = "bundle.yaml"
 BACKGROUND_FILE = "background.png"
 BUNDLED = Path(__file__).parent / "bundles"
 
+FILE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+$")]
 
 
@@ -130,7 +132,9 @@ def find_bundle(source: str | Path) -> Path:
     Raises:
         BundleError: If there is no such folder.
     """
-    for folder in (Path(source), BUNDLED / str(source)):
+    # a shipped name wins, as in `open_source`; a folder that is called demo is reached as ./demo
+    named = [BUNDLED / str(source)] if FILE_NAME.fullmatch(str(source)) else []
+    for folder in (*named, Path(source)):
         if folder.is_dir():
             return folder
     names = ", ".join(sorted(path.name for path in BUNDLED.glob("*/")))

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+FEWEST_BLOCKS = 10
+"""Fewer blocks than this say nothing about the spread of a score."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +82,12 @@ def block_bootstrap(
         seed: Makes the draw repeatable.
 
     Returns:
-        The score of all entries, with the 2.5 % and 97.5 % quantiles of the drawn scores.
+        The score of all entries, with the 2.5 % and 97.5 % quantiles of the drawn scores; NaN for
+        both where there are fewer than `FEWEST_BLOCKS` blocks, too few to tell a spread.
     """
     count = len(labels)
-    block = max(1, min(block, count))
+    if count < FEWEST_BLOCKS * block:
+        return Interval(score(labels, probabilities), float("nan"), float("nan"))
     generator = np.random.default_rng(seed)
     drawn = []
     for _ in range(rounds):

@@ -211,7 +211,7 @@ def load_recording(folder: Path) -> Recording:
     except OSError as error:
         raise RecordingError(
             f"{folder} is not a whole recording: {METADATA_FILE} cannot be read "
-            f"({error.strerror}); make one with `fishrt prepare` or `fishrt simulate`."
+            f"({error.strerror}); make one with `fishrt simulate`."
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RecordingError(f"{path} is damaged: it is not valid YAML.") from error
@@ -219,7 +219,7 @@ def load_recording(folder: Path) -> Recording:
     if version != FORMAT_VERSION:
         raise RecordingError(
             f"the recording {folder} has format version {version}, but this fishrt reads version "
-            f"{FORMAT_VERSION}; prepare it again."
+            f"{FORMAT_VERSION}; make it again."
         )
     try:
         metadata = RecordingMetadata.model_validate(content)
@@ -247,14 +247,12 @@ def _load_array(path: Path, dtype: type[_Scalar], *, memory_map: bool = False) -
         )
     except OSError as error:
         raise RecordingError(
-            f"the recording lacks {path} or it cannot be read; prepare it again."
+            f"the recording lacks {path} or it cannot be read; make it again."
         ) from error
     except (ValueError, EOFError) as error:
-        raise RecordingError(f"{path} is damaged or cut short; prepare it again.") from error
+        raise RecordingError(f"{path} is damaged or cut short; make it again.") from error
     if array.dtype != dtype:
-        raise RecordingError(
-            f"{path} holds {array.dtype}, not {np.dtype(dtype)}; prepare it again."
-        )
+        raise RecordingError(f"{path} holds {array.dtype}, not {np.dtype(dtype)}; make it again.")
     return array
 
 
@@ -276,5 +274,5 @@ def _check_lengths(
     )
     if not expected or not np.isfinite(energy).all():
         raise RecordingError(
-            f"the parts of the recording {folder} do not fit together; prepare it again."
+            f"the parts of the recording {folder} do not fit together; make it again."
         )

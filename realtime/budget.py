@@ -55,9 +55,10 @@ class Budget:
             return f"as fast as possible: {self.work_ms:.1f} ms a frame on this machine."
         if self.fits and self.exact_ms is not None:
             return (
-                f"exact lanes need {self.exact_ms:.1f} ms a frame, but a frame lasts "
-                f"{self.interval_ms:.1f} ms on this machine: forecasting every "
-                f"{ordinal(self.every)} frame ({self.work_ms:.1f} ms); {self._stream_hint()}."
+                f"exact lanes need {self.exact_ms:.1f} ms a frame on this machine, which is more "
+                f"than {BUDGET_SHARE:.0%} of the {self.interval_ms:.1f} ms that a frame lasts: "
+                f"forecasting every {ordinal(self.every)} frame ({self.work_ms:.1f} ms); "
+                f"{self._stream_hint()}."
             )
         share = f"{self.work_ms:.1f} ms of work in {self.interval_ms:.1f} ms a frame"
         if self.fits:
@@ -67,14 +68,27 @@ class Budget:
             if policy is Policy.KEEP_UP
             else "it will take longer than the footage lasts"
         )
-        return f"warning: {share} is more than this machine can keep up with; {loss}{self._cure()}."
+        return (
+            f"warning: {share} is more than this machine can keep up with; "
+            f"{loss}{self._cure(policy)}."
+        )
+
+    def _least_stride(self) -> int:
+        """The smallest odd stride that fits if work falls in step with the number of lanes."""
+        factor = math.ceil(self.work_ms / (BUDGET_SHARE * self.interval_ms))
+        return self.every * (factor + 1 - factor % 2)
 
     def _stream_hint(self) -> str:
         return f"a stream-trained model would need {self.stream_ms or 0:.1f} ms"
 
-    def _cure(self) -> str:
+    def _cure(self, policy: Policy) -> str:
         if self.stream_ms is None:
             return "; use a smaller model or a faster machine"
+        if policy is Policy.EVERY_FRAME:
+            return (
+                f"; add --every {self._least_stride()} to forecast less often (by the lanes saved, "
+                f"that fits), or --as-fast-as-possible; {self._stream_hint()}"
+            )
         if self.exact_ms is None:
             return f"; leave --every away to let fishrt choose, or note that {self._stream_hint()}"
         return f"; {self._stream_hint()}"
@@ -139,6 +153,9 @@ def fit_lanes(
         schedule = LaneSchedule(geometry.steps, geometry.frames_per_step, candidate)
         stepper = make_stepper(schedule.lanes)
         work_ms = measure_ms(stepper, geometry, schedule)
+        if work_ms > BUDGET_SHARE * interval_ms and every is None:
+            # once more: a busy moment must not decide over the whole run
+            work_ms = min(work_ms, measure_ms(stepper, geometry, schedule))
         budget = Budget(interval_ms, work_ms, candidate, exact_ms)
         if budget.fits:
             break

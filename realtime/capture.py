@@ -128,9 +128,7 @@ class Capture:
 
     def discard(self) -> None:
         """Throws away what has queued up, uncounted; for live sources before the loop starts."""
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._queue.get_nowait()
+        self._empty()
         self._dropped = 0
 
     def stop(self) -> None:
@@ -157,6 +155,15 @@ class Capture:
         finally:
             self._finished.set()
 
+    def _empty(self) -> int:
+        """Throws the queue's pictures away and says how many there were."""
+        count = 0
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._queue.get_nowait()
+                count += 1
+        return count
+
     def _wait_for(self, timestamp: float) -> None:
         now = time.monotonic()
         if self._start is None:
@@ -171,7 +178,10 @@ class Capture:
             try:
                 self._queue.put_nowait(captured)
             except queue.Full:
-                self._dropped += 1
+                # all that queued up goes: one gap and a fresh picture after it, instead of a gap
+                # at every picture from now on, each of which costs a whole window
+                self._dropped += self._empty()
+                self._queue.put_nowait(captured)  # this thread alone puts, so there is room
             return
         while not self._stopping.is_set():
             with contextlib.suppress(queue.Full):

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from fishrt.bundle import Bundle, load_bundle
 from fishrt.config import Config, TrainMode
-from fishrt.errors import BundleError, ConfigError, SourceError
+from fishrt.errors import BundleError, ConfigError, OutputError, SourceError
 from fishrt.video import VideoSource, open_source
 from fishrt.video.resample import Resampler
 from realtime.budget import Budget, fit_lanes, fit_stream
@@ -117,7 +117,7 @@ def run_live(
         figures=stats.snapshot(),
         budget=budget,
         unrecorded=sum(recorder.dropped for recorder in recorders),
-        interrupted=request.received,
+        interrupted=request.received and end is LoopEnd.STOPPED,
         note=source.ended_early if end is LoopEnd.SOURCE_ENDED else None,
     )
     done(summary)
@@ -192,10 +192,11 @@ def make_sinks(
     def overlay() -> Overlay:
         return Overlay(fps, threshold, config.label.horizon / fps)
 
+    for target in (options.output, options.record):
+        refuse_source(target, options.camera)
     sinks: list[Sink] = []
     try:
-        if options.output is not None:
-            sinks.append(JsonlSink(options.output, overwrite=options.overwrite))
+        # the recorder first: it only looks at its file, while the log makes its own at once
         if options.record is not None:
             sinks.append(
                 VideoRecorder(
@@ -207,6 +208,8 @@ def make_sinks(
                     overwrite=options.overwrite,
                 )
             )
+        if options.output is not None:
+            sinks.append(JsonlSink(options.output, overwrite=options.overwrite))
         if options.window:
             sinks.append(WindowSink(overlay(), stats.snapshot))
         sinks.append(StatusSink(stats.snapshot, threshold, console))
@@ -214,6 +217,19 @@ def make_sinks(
         close_all(sinks)
         raise
     return sinks
+
+
+def refuse_source(target: str | Path | None, camera: str) -> None:
+    """Refuses to write over the footage that is being read, whatever --overwrite says.
+
+    Raises:
+        OutputError: If `target` is the source itself.
+    """
+    if target is None:
+        return
+    with contextlib.suppress(OSError):
+        if Path(target).samefile(camera):
+            raise OutputError(f"{target} is the footage itself; name another file.")
 
 
 def is_paced(options: LiveOptions, source: VideoSource) -> bool:

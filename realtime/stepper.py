@@ -207,7 +207,7 @@ def open_session(
     except ImportError as error:
         raise MissingExtraError(
             "live forecasting needs ONNX Runtime, which is not installed; "
-            "run: pip install 'fishrt[cpu]'"
+            "install the extra cpu, in a checkout with: pip install -e '.[cpu]'"
         ) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = settings.thread_count

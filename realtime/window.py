@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 
 import cv2
@@ -20,6 +21,7 @@ ESCAPE = 27
 PROBE = f"import cv2; cv2.namedWindow({TITLE!r})"
 PROBE_TIMEOUT_S = 20.0  # importing OpenCV takes a second or two on a busy machine
 MAX_AGE_MS = 100.0  # a picture older than this is not drawn: forecasts go first
+REDRAW_S = 0.2  # but even then the window is drawn so often, or it would look frozen
 NO_WINDOW = (
     "no window can be opened here; run with --no-window, or on a machine with a display and an "
     "opencv-python that has window support."
@@ -39,6 +41,7 @@ class WindowSink:
         self._overlay = overlay
         self._snapshot = snapshot
         self._opened = False
+        self._drawn = 0.0
         self.closed_by_user = False
 
     def write(self, forecast: Forecast, picture: NDArray[np.uint8]) -> None:
@@ -48,17 +51,21 @@ class WindowSink:
             OutputError: If the window cannot be opened.
         """
         self._overlay.observe(forecast)
-        if self._opened and forecast.latency_ms > MAX_AGE_MS and not forecast.repeated:
-            return
-        canvas = self._overlay.draw(forecast, picture, self._snapshot())
         try:
-            cv2.imshow(TITLE, canvas)
+            if self._is_due(forecast):
+                cv2.imshow(TITLE, self._overlay.draw(forecast, picture, self._snapshot()))
+                self._drawn = time.monotonic()
+            # keys and the close button are heard at every frame, drawn or not
             key = cv2.waitKey(POLL_MS) & 0xFF
             gone = self._opened and cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1
         except cv2.error as error:
             raise OutputError(NO_WINDOW) from error
         self._opened = True
         self.closed_by_user |= gone or key in (ESCAPE, ord("q"))
+
+    def _is_due(self, forecast: Forecast) -> bool:
+        on_time = forecast.latency_ms <= MAX_AGE_MS or forecast.repeated
+        return not self._opened or on_time or time.monotonic() - self._drawn > REDRAW_S
 
     def close(self) -> None:
         """Closes the window."""

@@ -35,7 +35,8 @@ def assert_one_sentence(done, code, *words):
 @pytest.fixture(scope="module")
 def tank(tmp_path_factory):
     folder = tmp_path_factory.mktemp("recordings") / "tank"
-    done = fishrt("simulate", "-o", folder, "--minutes", "1.2", "--seed", "4", *SMALL)
+    shares = ["--set", "split.train=0.4", "--set", "split.validation=0.3"]
+    done = fishrt("simulate", "-o", folder, "--minutes", "1.2", "--seed", "4", *SMALL, *shares)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -80,12 +81,14 @@ def test_from_recording_to_live(tank, tmp_path):
     settings = [
         *SMALL, "--set", "model.filters=[3, 4]", "--set", "train.epochs=1",
         "--set", "train.clips_per_epoch=32", "--set", "train.batch_size=16",
-        "--set", "split.train=0.4", "--set", "split.validation=0.3",
     ]  # fmt: skip
     trained = fishrt("train", tank, "--test", tank, "-o", tmp_path / "run", *settings)
     assert trained.returncode == 0, trained.stderr
     assert "motion, fitted here" in trained.stderr
-    calm = fishrt("train", tank, "-o", tmp_path / "calm", *settings)  # no burst in its test part
+    still = tmp_path / "still"  # by its label rule nothing in it is a burst
+    rule = ("--set", "label.threshold=0.9")
+    assert fishrt("simulate", "-o", still, "--minutes", "0.2", *SMALL, *rule).returncode == 0
+    calm = fishrt("train", tank, "--test", still, "-o", tmp_path / "calm", *settings)
     assert calm.returncode == 0, calm.stderr
     assert "not scored: every scored frame" in calm.stderr
     exported = fishrt("export", tmp_path / "run", "--recording", tank)
@@ -101,6 +104,8 @@ def test_from_recording_to_live(tank, tmp_path):
     assert timed.returncode == 0, timed.stderr
     names = [row["name"] for row in json.loads(timed.stdout)["milliseconds_per_frame"]]
     assert len(names) == len(set(names)) == 4
+    other = fishrt("train", tank, "-o", tmp_path / "b", *settings, "--set", "label.threshold=0.9")
+    assert_one_sentence(other, ExitCode.TRAINING, "`label` differ")
     again = fishrt("train", tank, "-o", tmp_path / "run", *settings)
     assert_one_sentence(again, ExitCode.TRAINING, "already holds a run")
 
@@ -120,6 +125,7 @@ def test_training_on_nothing(tmp_path):
         (["--set", "train.batch_size=many"], "train.batch_size"),
         (["--set", "nonsense"], "section.key=value"),
         (["--config", "nowhere"], "demo"),
+        (["--set", "preprocess.background=median"], "no background"),
     ],
 )
 def test_wrong_settings(tmp_path, options, word):
@@ -134,6 +140,10 @@ def test_outputs_that_cannot_be_written(tmp_path):
     done = fishrt("simulate", "-o", tmp_path / "mine", "--minutes", "0.05")
     assert_one_sentence(done, ExitCode.OUTPUT, "something else")
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
+    (tmp_path / "mine.mp4").write_text("precious")
+    done = fishrt("simulate", "-o", tmp_path / "mine.mp4", "--minutes", "0.05")
+    assert_one_sentence(done, ExitCode.OUTPUT, "already exists")
+    assert (tmp_path / "mine.mp4").read_text() == "precious"
     done = fishrt("simulate", "-o", tmp_path / "none" / "x.mp4", "--minutes", "0.05")
     assert_one_sentence(done, ExitCode.OUTPUT, "does not exist")
 

@@ -238,35 +238,41 @@ def test_a_full_queue_drops_and_counts_when_keeping_up() -> None:
     capture.start()
     assert source.at_the_end.wait(PATIENCE_S)  # nobody took a picture until now
     run = Run(capture=capture).to_the_end()
-    assert [line.frame for line in run.lines] == list(range(capacity))
-    assert capture.dropped == count - capacity
-    assert run.stats.snapshot().dropped == count - capacity
+    # emptied when pictures 7, 14, 21 and 28 found it full: those after the last time are fresh
+    assert [line.source_frame for line in run.lines] == [28, 29]
+    assert capture.dropped == 28
+    assert run.stats.snapshot().dropped == 28
 
 
-def test_dropped_pictures_are_a_gap_in_the_frames_that_follow() -> None:
+def test_dropped_pictures_are_one_gap_in_the_frames_that_follow() -> None:
     capacity = 8
-    release = threading.Event()
+    halts = {4: (threading.Event(), threading.Event()), 20: (threading.Event(), threading.Event())}
 
     class Halting(ScriptedSource):
         def read(self) -> SourceFrame | None:
-            if self._next == 20:
-                self.at_the_end.set()
+            if self._next in halts:
+                reached, release = halts[self._next]
+                reached.set()
                 assert release.wait(PATIENCE_S)
             return super().read()
 
-    source = Halting(at(*range(20 + CLIP)))
-    capture = Capture(source, Pace.AS_FAST_AS_POSSIBLE, Policy.KEEP_UP, capacity)
+    capture = Capture(
+        Halting(at(*range(20 + CLIP))), Pace.AS_FAST_AS_POSSIBLE, Policy.KEEP_UP, capacity
+    )
     capture.start()
-    assert source.at_the_end.wait(PATIENCE_S)
     sink = ListSink()
     run = Run(capture=capture, sinks=[sink])
-    assert run.loop.run(lambda: len(sink.lines) == capacity) is LoopEnd.STOPPED
-    release.set()
+    assert run.loop.run(lambda: len(sink.lines) == 4) is LoopEnd.STOPPED
+    halts[4][1].set()
+    assert halts[20][0].wait(PATIENCE_S)  # 4 .. 11 filled the queue, and 12 emptied it
+    assert run.loop.run(lambda: len(sink.lines) == 4 + 8) is LoopEnd.STOPPED
+    halts[20][1].set()
     run.to_the_end()
-    assert [line.frame for line in run.lines] == [*range(capacity), *range(20, 20 + CLIP)]
-    assert reasons(run.lines)[capacity:] == ["gap"] * (CLIP - 1) + [None]
+    assert [line.frame for line in run.lines] == [*range(4), *range(12, 20 + CLIP)]
+    after = reasons(run.lines)[4:]
+    assert after == ["gap"] * (CLIP - 1) + [None] * (len(after) - CLIP + 1)
     snapshot = run.stats.snapshot()
-    assert (snapshot.dropped, snapshot.lost, snapshot.gaps) == (12, 12, 1)
+    assert (snapshot.dropped, snapshot.lost, snapshot.gaps) == (8, 8, 1)
 
 
 @pytest.mark.parametrize("capacity", [1, None])

@@ -109,7 +109,7 @@ def test_a_signal_while_closing_does_not_cut_it_short(
         signal.signal(signal.SIGTERM, before)
     assert len(closed) == 1
     assert escaped == []  # without our handler, the default one would have ended the process
-    assert summary.interrupted
+    assert not summary.interrupted  # it had done all it was asked to
     assert summary.figures.frames == 6
 
 
@@ -120,5 +120,5 @@ def test_the_handlers_of_signals_are_those_from_before(bundle: Bundle) -> None:
 
 
 def test_a_setting_of_the_model_cannot_be_changed_live(bundle: Bundle) -> None:
-    with pytest.raises(ConfigError, match="clip.fps belongs to the model"):
+    with pytest.raises(ConfigError, match=r"clip\.fps belongs to the model"):
         run(bundle, camera="demo", overrides=("clip.fps=15",))

@@ -64,6 +64,16 @@ def test_skill_is_zero_for_climatology_and_one_for_truth():
     assert brier_skill(labels, 1 - labels) < 0
 
 
+def test_too_few_blocks_give_no_interval():
+    labels = np.tile([0, 1], 50)
+    scores = np.random.default_rng(0).normal(size=100) + labels
+    enough = block_bootstrap(roc_auc, labels, scores, block=10)
+    assert enough.low < enough.value < enough.high
+    few = block_bootstrap(roc_auc, labels, scores, block=11)
+    assert few.value == enough.value
+    assert np.isnan([few.low, few.high]).all()
+
+
 def test_one_class_has_no_auc():
     assert np.isnan(roc_auc(np.ones(4), np.arange(4)))
 

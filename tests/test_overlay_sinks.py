@@ -381,11 +381,30 @@ def test_sinks_that_were_opened_are_closed_when_a_later_one_cannot_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed = []
-    monkeypatch.setattr(JsonlSink, "close", lambda self: closed.append(self))
+    close = VideoRecorder.close
+    monkeypatch.setattr(VideoRecorder, "close", lambda self: closed.append(self) or close(self))
+    options = LiveOptions(output=str(tmp_path / "none" / "log"), record=tmp_path / "o.mp4")
+    with pytest.raises(OutputError, match="folder does not exist"):
+        make_sinks(options, Config(), 0.5, Policy.KEEP_UP, LiveStats(FPS, 120), Console())
+    assert [type(sink) for sink in closed] == [VideoRecorder]
+
+
+def test_a_start_that_fails_leaves_no_file(tmp_path: Path) -> None:
     options = LiveOptions(output=str(tmp_path / "log.jsonl"), record=tmp_path / "o.gif")
     with pytest.raises(OutputError, match=r"ends with \.mp4"):
         make_sinks(options, Config(), 0.5, Policy.KEEP_UP, LiveStats(FPS, 120), Console())
-    assert [type(sink) for sink in closed] == [JsonlSink]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("option", ["output", "record"])
+def test_the_footage_is_never_written_over(tmp_path: Path, option: str) -> None:
+    footage = tmp_path / "tank.mp4"
+    footage.write_bytes(b"precious")
+    target = footage if option == "record" else str(footage)
+    options = LiveOptions(camera=str(footage), overwrite=True, **{option: target})
+    with pytest.raises(OutputError, match="is the footage itself"):
+        make_sinks(options, Config(), 0.5, Policy.EVERY_FRAME, LiveStats(FPS, 120), Console())
+    assert footage.read_bytes() == b"precious"
 
 
 class Screen:

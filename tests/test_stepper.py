@@ -168,5 +168,5 @@ def test_graph_of_another_picture_size_is_one_sentence(tmp_path) -> None:
 
 def test_missing_onnxruntime_names_the_extra(bundle, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'fishrt\[cpu\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install -e '.\[cpu\]'"):
         load_stepper(bundle, 1)

@@ -66,14 +66,14 @@ def clip_set(
         height, width = recording.frames.shape[1:]
         raise TrainingError(
             f"the recording {recording.folder} has frames of {width}x{height} but the config asks "
-            f"for {geometry.width}x{geometry.height}; prepare it with the same config."
+            f"for {geometry.width}x{geometry.height}; make it with the same config."
         )
     ends = recording.labelled_ends(split, geometry)
     if not len(ends):
         raise TrainingError(
             f"the {split or 'whole'} part of {recording.folder} is too short: a labelled clip "
             f"needs {geometry.frames + recording.metadata.label.horizon + 1} frames in a row; "
-            "record more, or change the shares in `split`."
+            "record more, or make the recording with other shares in `split`."
         )
     return ClipSet(recording.frames, recording.burst_label, ends, geometry, loss_steps)
 
@@ -93,8 +93,8 @@ def class_weights(burst_share: float) -> tuple[float, float]:
     if not 0.0 < burst_share < 1.0:
         kind = "a burst" if burst_share else "calm"
         raise TrainingError(
-            f"every training frame is {kind}, so there is nothing to learn; choose another "
-            "`label.threshold`, or record more."
+            f"every training frame is {kind}, so there is nothing to learn; record more, "
+            "or make the recording with another `label.threshold`."
         )
     return 0.5 / (1.0 - burst_share), 0.5 / burst_share
 

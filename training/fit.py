@@ -15,7 +15,7 @@ import numpy as np
 from fishrt.bundle import save_background
 from fishrt.config import Config, Flips, LearningRateDecay, TrainMode
 from fishrt.errors import TrainingError
-from fishrt.recording import Recording, Split
+from fishrt.recording import Recording, Split, split_borders
 from fishrt.storage import sha256_of
 from training.dataset import ClipBatches, ClipSet, class_weights, clip_set
 from training.forecaster import Forecaster
@@ -26,6 +26,7 @@ from training.run import (
     WEIGHTS_FILE,
     Run,
     describe_software,
+    refuse_existing_run,
     start_run,
     write_record,
 )
@@ -75,6 +76,7 @@ def fit(
     Raises:
         TrainingError: If the recording does not fit, or the loss is no number any more.
     """
+    refuse_existing_run(folder)
     config = _adopt(config, recording)
     train, validation = _clip_sets(recording, config)
     weights = class_weights(train.burst_share) if config.train.class_weights else (1.0, 1.0)
@@ -114,8 +116,8 @@ def fit(
         )
     except KeyboardInterrupt:
         interrupted = True
-    if not watcher.best_epoch:
-        raise TrainingError("training was interrupted before the first epoch ended.")
+    if not watcher.best_epoch:  # nothing to keep
+        raise KeyboardInterrupt
     result = FitResult(
         watcher.epochs_done,
         watcher.best_epoch,
@@ -133,6 +135,22 @@ def _adopt(config: Config, recording: Recording) -> Config:
     if config.train.mode is TrainMode.STREAM:
         raise TrainingError("train.mode=stream is not built yet; use train.mode=window.")
     metadata = recording.metadata
+    made_with = {
+        "preprocess": metadata.preprocess,
+        "label": metadata.label,
+        "split": metadata.splits,
+    }
+    asked = {
+        "preprocess": config.preprocess,
+        "label": config.label,
+        "split": split_borders(len(recording.frames), config.split),
+    }
+    for section in ("preprocess", "label", "split"):
+        if section in config.model_fields_set and asked[section] != made_with[section]:
+            raise TrainingError(
+                f"the settings in `{section}` differ from those that {recording.folder} was made "
+                "with; make the recording with these settings, or leave them out here."
+            )
     clip = config.clip.model_copy(update={"fps": metadata.fps})
     return config.model_copy(
         update={"clip": clip, "preprocess": metadata.preprocess, "label": metadata.label}
@@ -140,10 +158,11 @@ def _adopt(config: Config, recording: Recording) -> Config:
 
 
 def _take_weights(model: Forecaster, start: Run) -> None:
-    if start.config.model != model.settings:
+    channels = start.config.clip.frames_per_step
+    if start.config.model != model.settings or channels != model.clip.frames_per_step:
         raise TrainingError(
-            f"the run {start.folder} has another network (its `model` section differs), so its "
-            "weights cannot be the start of this one."
+            f"the run {start.folder} has another network (its `model` section or its "
+            "clip.frames_per_step differs), so its weights cannot be the start of this one."
         )
     model.set_weights(start.model.get_weights())
 
@@ -203,7 +222,10 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         del batch
-        if not math.isfinite((logs or {}).get("loss", 0.0)):
+        self._require_number((logs or {}).get("loss", 0.0))
+
+    def _require_number(self, loss: float) -> None:
+        if not math.isfinite(loss):
             kept = f"epoch {self.best_epoch} is kept" if self.best_epoch else "nothing is kept"
             raise TrainingError(
                 f"the loss is not a number in epoch {self.epochs_done + 1}; {kept}. Try a smaller "
@@ -216,6 +238,7 @@ class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         figures = {name: float(value) for name, value in (logs or {}).items()}
+        self._require_number(figures["val_loss"])
         self.epochs_done = epoch + 1
         self.clips_per_second = self._clips / max(self._train_seconds, 1e-9)
         if figures["val_loss"] < self.best_loss:

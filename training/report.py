@@ -1,5 +1,6 @@
 """How an evaluation is shown."""
 
+import math
 from typing import Any
 
 from rich.table import Table
@@ -22,10 +23,12 @@ def evaluation_table(scores: dict[str, Any]) -> Table:
     """
     gain = scores["roc_auc_gain"]
     verdict = "better than" if scores["beats_motion_baseline"] else "NOT better than"
+    if math.isnan(gain["low"]):
+        verdict = "too little footage to tell whether it is better than"
     table = Table(
         title=f"{scores['frames']} unseen frames, {scores['burst_share']:.1%} bursts",
         caption=f"{verdict} the best motion baseline: AUC {gain['value']:+.3f} "
-        f"({gain['low']:+.3f} .. {gain['high']:+.3f})",
+        f"{_span(gain, '+.3f')}",
     )
     table.add_column("forecast")
     table.add_column("ROC-AUC (95 %)")
@@ -38,4 +41,10 @@ def evaluation_table(scores: dict[str, Any]) -> Table:
 
 
 def _interval(figure: dict[str, float]) -> str:
-    return f"{figure['value']:.3f} ({figure['low']:.3f} .. {figure['high']:.3f})"
+    return f"{figure['value']:.3f} {_span(figure, '.3f')}"
+
+
+def _span(figure: dict[str, float], form: str) -> str:
+    if math.isnan(figure["low"]):
+        return "(no interval)"
+    return f"({figure['low']:{form}} .. {figure['high']:{form}})"

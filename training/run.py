@@ -73,14 +73,24 @@ def start_run(folder: Path, config: Config, description: dict[str, Any]) -> None
         TrainingError: If the folder already holds a run.
         OutputError: If it cannot be written.
     """
-    if (folder / RUN_FILE).exists():
-        raise TrainingError(f"{folder} already holds a run; name another folder with -o.")
+    refuse_existing_run(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise output_error(folder, error) from error
+    (folder / HISTORY_FILE).unlink(missing_ok=True)  # of a try that ended before its first epoch
     write_text(folder / CONFIG_FILE, dump_config(config))
     write_record(folder / RUN_FILE, description)
+
+
+def refuse_existing_run(folder: Path) -> None:
+    """Refuses to write over a run that has weights.
+
+    Raises:
+        TrainingError: If the folder holds one.
+    """
+    if (folder / WEIGHTS_FILE).exists():
+        raise TrainingError(f"{folder} already holds a run; name another folder with -o.")
 
 
 def write_record(path: Path, record: dict[str, Any]) -> None:
@@ -124,5 +134,5 @@ def _evaluation(folder: Path) -> dict[str, Any]:
     try:
         evaluation = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise TrainingError(f"{path} cannot be read or is damaged; evaluate again.") from error
+        raise TrainingError(f"{path} cannot be read or is damaged; train again.") from error
     return evaluation if isinstance(evaluation, dict) else {}

@@ -5,7 +5,8 @@ from itertools import islice
 from pathlib import Path
 
 from fishrt.config import Config
-from fishrt.preprocess import Preprocessor
+from fishrt.errors import ConfigError
+from fishrt.preprocess import Background, Preprocessor
 from fishrt.recording import (
     RecordingMetadata,
     SourceRecord,
@@ -32,9 +33,14 @@ def record_simulation(
         progress: Told the number of frames done so far, after each.
 
     Raises:
+        ConfigError: If a background is to be subtracted.
         OutputError: If the folder cannot be written.
     """
     clip = config.clip
+    if config.preprocess.background is not Background.NONE:
+        raise ConfigError(
+            "the simulated tank has no background to subtract; leave preprocess.background at none."
+        )
     preprocess = Preprocessor(
         clip.height, clip.width, config.preprocess.region, config.preprocess.polarity
     )

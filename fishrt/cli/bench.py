@@ -51,8 +51,12 @@ def bench(
 
     require("cpu", "onnxruntime")
     with tempfile.TemporaryDirectory() as scratch:
+        if bundle is not None and overrides:
+            raise typer.BadParameter("--set goes with --config, not with a bundle.")
         if bundle is None:
-            model = _untrained(load_config(config, overrides or ()), Path(scratch) / config)
+            model = _untrained(
+                load_config(config, overrides or ()), Path(scratch) / Path(config).stem
+            )
         else:
             model = load_bundle(bundle)
         before = machine_gflops()
@@ -104,8 +108,9 @@ def _table(record: dict[str, Any]) -> "Table":
     machine = record["machine"]
     table = Table(
         title=f"{record['model']}: milliseconds a frame",
-        caption=f"{machine}; matrix product before and after: "
-        f"{record['matrix_product_gflops']} GFLOP/s",
+        caption=f"{machine['threads']} threads, ONNX Runtime {machine['onnxruntime']}; matrix "
+        f"product {record['matrix_product_gflops'][0]:.0f} GFLOP/s before, "
+        f"{record['matrix_product_gflops'][1]:.0f} after",
     )
     for column in ("forecast by", "p50", "p90", "p99", "max"):
         table.add_column(column, justify="left" if column == "forecast by" else "right")
@@ -114,5 +119,5 @@ def _table(record: dict[str, Any]) -> "Table":
             timing["name"], *(f"{timing[key]:.1f}" for key in ("p50", "p90", "p99", "max"))
         )
     predict = record["keras_predict_ms"]
-    table.add_row("Keras model.predict", f"{predict:.1f}" if predict else "not installed")
+    table.add_row("Keras model.predict", f"{predict:.1f}" if predict else "not timed")
     return table

@@ -24,7 +24,7 @@ def export(
     """
     from fishrt.cli.extras import import_tensorflow_quietly, require
 
-    require("train", "tensorflow", "sklearn")
+    require("train", "tensorflow")
     require("export", "tf2onnx", "onnx")
     require("cpu", "onnxruntime")
     import_tensorflow_quietly()

@@ -22,8 +22,8 @@ def require(extra: str, *modules: str) -> None:
     absent = [module for module in modules if find_spec(module) is None]
     if absent:
         raise MissingExtraError(
-            f"this command needs {', '.join(absent)}; install it with: "
-            f"pip install 'fishrt[{extra}]'"
+            f"this command needs {', '.join(absent)}; install the extra {extra}, in a checkout "
+            f"with: pip install -e '.[{extra}]'"
         )
 
 

@@ -27,10 +27,12 @@ def write_video(
         progress: Told the number of frames done so far, after each.
 
     Raises:
-        OutputError: If a file cannot be written.
+        OutputError: If the video exists or a file cannot be written.
     """
     if not path.parent.is_dir():
         raise OutputError(f"cannot write {path}: its folder does not exist; create it first.")
+    if path.exists():
+        raise OutputError(f"{path} already exists; name another file.")
     fourcc = cv2.VideoWriter.fourcc(*CODEC)
     writer = cv2.VideoWriter(str(path), fourcc, spec.fps, (spec.width, spec.height))
     if not writer.isOpened():
