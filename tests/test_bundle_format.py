@@ -134,6 +134,27 @@ def test_bundles_are_found_by_path_or_by_name(
         find_bundle("nowhere")
 
 
+def test_a_shipped_name_wins_over_a_folder_that_happens_to_be_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "demo").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert load_bundle("demo").metadata.name == "demo"
+    assert find_bundle("./demo") == Path("demo")
+
+
+def test_the_shipped_bundle_is_small_and_says_how_good_it_is() -> None:
+    bundle = load_bundle("demo")
+    assert sum(path.stat().st_size for path in bundle.folder.iterdir()) < 2_000_000
+    scores = bundle.metadata.evaluation
+    assert scores["sources"] == ["demo:200"]
+    assert scores["beats_motion_baseline"] is True
+    assert scores["model"]["roc_auc"]["low"] > scores["fitted_motion_baseline"]["roc_auc"]["high"]
+    assert bundle.metadata.parity["onnxruntime_cpu_fp32"]["step"] < 1e-4
+    for kind in GraphKind:
+        assert bundle.graph(kind).is_file()
+
+
 def test_loading_runs_no_code(folder: Path) -> None:
     (folder / METADATA_FILE).write_text("!!python/object/apply:os.getcwd []")
     with pytest.raises(BundleError, match="not valid YAML"):

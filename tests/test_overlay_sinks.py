@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -24,7 +25,7 @@ from realtime.session import LiveOptions, make_sinks
 from realtime.sinks import JsonlSink
 from realtime.stats import Histogram, LiveStats, StatsSnapshot
 from realtime.status import StatusSink, status_line
-from realtime.window import WindowSink, display_exists, window_opens, window_wanted
+from realtime.window import REDRAW_S, WindowSink, display_exists, window_opens, window_wanted
 
 FPS = 30.0
 THRESHOLD = 0.6
@@ -428,13 +429,21 @@ class Screen:
 
 
 def test_the_window_shows_what_is_fresh(monkeypatch: pytest.MonkeyPatch, overlay: Overlay) -> None:
+    clock = SimpleNamespace(now=50.0)
+    monkeypatch.setattr("realtime.window.time", SimpleNamespace(monotonic=lambda: clock.now))
     screen = Screen(monkeypatch)
     sink = WindowSink(overlay, figures)
     sink.write(said(1, latency_ms=5000.0), noise(48, 64))  # opens, however old the picture is
     sink.write(said(2, latency_ms=5000.0), noise(48, 64))
     assert screen.shown == 1
-    sink.write(said(3), noise(48, 64))
-    assert (screen.shown, sink.closed_by_user) == (2, False)
+    clock.now += REDRAW_S + 0.01  # a loop that is always late still shows something
+    sink.write(said(3, latency_ms=5000.0), noise(48, 64))
+    assert screen.shown == 2
+    sink.write(said(4), noise(48, 64))
+    assert (screen.shown, sink.closed_by_user) == (3, False)
+    screen.key = ord("q")  # and it hears its keys
+    sink.write(said(5, latency_ms=5000.0), noise(48, 64))
+    assert (screen.shown, sink.closed_by_user) == (3, True)
     sink.close()
     sink.close()
     assert screen.destroyed == 1
