@@ -34,7 +34,7 @@ def export(
     from fishrt.recording import load_recording
     from training.run import load_run
 
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
     done = export_run(
         load_run(run), output or run / "bundle", load_recording(recording) if recording else None
     )

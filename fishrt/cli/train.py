@@ -43,7 +43,7 @@ def train(
     from training.report import evaluation_table
     from training.run import EVALUATION_FILE, load_run, write_record
 
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
     settings = load_config(config, overrides or ())
     footage = load_recording(recording)
     unseen = load_recording(test) if test else footage
