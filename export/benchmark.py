@@ -1,13 +1,12 @@
 """What the Keras side costs, and a bundle to time where there is no trained one."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from export.bundle import export_run
 from fishrt.config import Config
+from fishrt.timing import elapsed_ms
 from training.forecaster import Forecaster
 from training.run import Run
 
@@ -34,15 +33,7 @@ def keras_predict_ms(config: Config) -> float:
     model = Forecaster(config.clip, config.model)
     geometry = config.clip.geometry
     clip = np.random.default_rng(0).integers(0, 256, (1, *geometry.clip_shape)).astype(np.uint8)
-    return median_ms(lambda: model.predict(clip, verbose=0), ROUNDS)
-
-
-def median_ms(call: Callable[[], object], rounds: int) -> float:
-    """Median wall time of a call in milliseconds, after one call that is not counted."""
-    call()
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        call()
-        times.append((time.perf_counter() - start) * 1000.0)
-    return float(np.median(times))
+    model.predict(clip, verbose=0)  # builds the graph, which is not counted
+    return float(
+        np.median([elapsed_ms(lambda: model.predict(clip, verbose=0)) for _ in range(ROUNDS)])
+    )

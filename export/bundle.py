@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from export.frozen import freeze
 from export.graphs import clip_graph, step_graph
-from export.parity import Parity, check_parity, measure_parity, real_frames
+from export.parity import Parity, check_parity, measure_parity, tank_frames
 from fishrt import __version__
 from fishrt.bundle import (
     FORMAT_VERSION,
@@ -17,13 +17,12 @@ from fishrt.bundle import (
     BundleMetadata,
     GraphFile,
     GraphKind,
-    save_background,
     save_metadata,
 )
 from fishrt.errors import ParityError
-from fishrt.preprocess import Preprocessor
 from fishrt.recording import Recording
 from fishrt.storage import sha256_of, whole_folder
+from fishrt.stored_background import save_background
 from training.run import Run
 
 PARITY_FRAMES = 3600
@@ -98,8 +97,7 @@ def export_run(run: Run, folder: Path, recording: Recording | None = None) -> Ex
 def _frames(run: Run, recording: Recording | None) -> tuple[NDArray[np.uint8], str]:
     clip = run.config.clip
     if recording is None:
-        plain = Preprocessor(clip.height, clip.width)
-        return real_frames(clip.geometry, plain), "the simulated tank"
+        return tank_frames(clip.geometry), "the simulated tank"
     frames = recording.frames[-PARITY_FRAMES:]
     if frames.shape[1:] != (clip.height, clip.width) or len(frames) < clip.geometry.frames:
         raise ParityError(

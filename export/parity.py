@@ -39,12 +39,16 @@ class Parity:
     spread: float
 
 
-def real_frames(geometry: ClipGeometry, preprocess: Preprocessor) -> NDArray[np.uint8]:
+def tank_frames(geometry: ClipGeometry) -> NDArray[np.uint8]:
     """Frames to compare on where no recording is at hand: the simulated tank.
+
+    Args:
+        geometry: Frame size.
 
     Returns:
         uint8 `(T, H, W)`: a minute at 30 fps.
     """
+    preprocess = Preprocessor(geometry.height, geometry.width)
     frames = np.empty((1800, geometry.height, geometry.width), np.uint8)
     for index, (image, _) in enumerate(islice(SimulatedTank(TankSpec(seed=7)), len(frames))):
         frames[index] = preprocess(image)

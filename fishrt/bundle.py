@@ -14,23 +14,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import cv2
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from fishrt.config import Config, TrainMode
 from fishrt.errors import BundleError
-from fishrt.preprocess import Preprocessor, make_preprocessor, stored_background
+from fishrt.folder_format import FolderFormat, read_metadata
+from fishrt.preprocess import Preprocessor, make_preprocessor
 from fishrt.storage import sha256_of
+from fishrt.stored_background import stored_background
 
 FORMAT_VERSION = 1
 METADATA_FILE = "bundle.yaml"
-BACKGROUND_FILE = "background.png"
+FORMAT = FolderFormat(
+    name="bundle",
+    whole="a bundle",
+    metadata_file=METADATA_FILE,
+    version=FORMAT_VERSION,
+    failure=BundleError,
+    if_absent="",
+    if_outdated="export it again with this fishrt, or install the one it came from",
+)
 BUNDLED = Path(__file__).parent / "bundles"
 
-FILE_NAME = re.compile(r"[A-Za-z0-9_-]+")
+SHIPPED_NAME = re.compile(r"[A-Za-z0-9_-]+")
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+$")]
 
 
@@ -133,7 +142,7 @@ def find_bundle(source: str | Path) -> Path:
         BundleError: If there is no such folder.
     """
     # a shipped name wins, as in `open_source`; a folder that is called demo is reached as ./demo
-    named = [BUNDLED / str(source)] if FILE_NAME.fullmatch(str(source)) else []
+    named = [BUNDLED / str(source)] if SHIPPED_NAME.fullmatch(str(source)) else []
     for folder in (*named, Path(source)):
         if folder.is_dir():
             return folder
@@ -154,41 +163,11 @@ def load_bundle(source: str | Path) -> Bundle:
         BundleError: If it is missing, damaged, or of another format version.
     """
     folder = find_bundle(source)
-    path = folder / METADATA_FILE
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BundleError(
-            f"{folder} is not a bundle: {METADATA_FILE} cannot be read ({error.strerror})."
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BundleError(f"{path} is damaged: it is not valid YAML.") from error
-    version = content.get("format_version") if isinstance(content, dict) else None
-    if version != FORMAT_VERSION:
-        raise BundleError(
-            f"the bundle {folder} has format version {version}, but this fishrt reads version "
-            f"{FORMAT_VERSION}; export it again with this fishrt, or install the one it came from."
-        )
-    try:
-        metadata = BundleMetadata.model_validate(content)
-    except ValidationError as error:
-        key = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise BundleError(f"{path} is damaged: {key}: {error.errors()[0]['msg']}.") from error
-    return Bundle(
-        folder, metadata, stored_background(folder / BACKGROUND_FILE, "the bundle", BundleError)
-    )
+    metadata = read_metadata(folder, FORMAT, BundleMetadata)
+    return Bundle(folder, metadata, stored_background(folder, "the bundle", BundleError))
 
 
 def save_metadata(folder: Path, metadata: BundleMetadata) -> None:
     """Writes `bundle.yaml` into a folder that already holds the graphs."""
     text = yaml.safe_dump(metadata.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     (folder / METADATA_FILE).write_text(text, encoding="utf-8")
-
-
-def save_background(folder: Path, background: NDArray[np.uint8] | None) -> None:
-    """Writes the background picture that preprocessing subtracts, if there is one."""
-    if background is not None:
-        encoded, data = cv2.imencode(".png", background)
-        if not encoded:  # a uint8 grey image always can be
-            raise BundleError("the background picture cannot be encoded.")
-        (folder / BACKGROUND_FILE).write_bytes(data.tobytes())

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fishrt.errors import ConfigError, FishrtError, SourceError
+from fishrt.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:  # fishrt.config imports this module
     from fishrt.config import ClipConfig, PreprocessConfig
@@ -175,27 +175,6 @@ def load_background(path: Path) -> NDArray[np.uint8]:
     if image is None:
         raise ConfigError(f"the background image {path} is not a picture that can be read.")
     return np.asarray(image, np.uint8)
-
-
-def stored_background(
-    path: Path, owner: str, failure: type[FishrtError]
-) -> NDArray[np.uint8] | None:
-    """The background that was stored in a recording, run or bundle.
-
-    Args:
-        path: Where it would lie.
-        owner: What it belongs to, for the error sentence.
-        failure: What to raise.
-
-    Returns:
-        uint8 `(H, W)`, or None if none was stored.
-    """
-    if not path.is_file():
-        return None
-    try:
-        return load_background(path)
-    except ConfigError as error:
-        raise failure(f"{owner} is damaged: {error}") from error
 
 
 def median_background(

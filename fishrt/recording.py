@@ -19,19 +19,28 @@ from typing import TypeVar
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from fishrt import __version__
 from fishrt.clip import ClipGeometry
 from fishrt.config import LabelConfig, PreprocessConfig, SplitConfig
 from fishrt.errors import RecordingError
+from fishrt.folder_format import FolderFormat, read_metadata
 from fishrt.motion import burst_labels, frame_change, labelled_range
-from fishrt.preprocess import stored_background
 from fishrt.storage import whole_folder
+from fishrt.stored_background import stored_background
 
 FORMAT_VERSION = 1
 METADATA_FILE = "recording.yaml"
-BACKGROUND_FILE = "background.png"
+FORMAT = FolderFormat(
+    name="recording",
+    whole="a whole recording",
+    metadata_file=METADATA_FILE,
+    version=FORMAT_VERSION,
+    failure=RecordingError,
+    if_absent="; make one with `fishrt simulate`",
+    if_outdated="make it again",
+)
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
@@ -205,27 +214,7 @@ def load_recording(folder: Path) -> Recording:
     Raises:
         RecordingError: If it is missing, incomplete, or of another format version.
     """
-    path = folder / METADATA_FILE
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecordingError(
-            f"{folder} is not a whole recording: {METADATA_FILE} cannot be read "
-            f"({error.strerror}); make one with `fishrt simulate`."
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecordingError(f"{path} is damaged: it is not valid YAML.") from error
-    version = content.get("format_version") if isinstance(content, dict) else None
-    if version != FORMAT_VERSION:
-        raise RecordingError(
-            f"the recording {folder} has format version {version}, but this fishrt reads version "
-            f"{FORMAT_VERSION}; make it again."
-        )
-    try:
-        metadata = RecordingMetadata.model_validate(content)
-    except ValidationError as error:
-        key = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise RecordingError(f"{path} is damaged: {key}: {error.errors()[0]['msg']}.") from error
+    metadata = read_metadata(folder, FORMAT, RecordingMetadata)
     frames = _load_array(folder / "frames.npy", np.uint8, memory_map=True)
     energy = _load_array(folder / "motion_energy.npy", np.float64)
     labels = _load_array(folder / "burst_label.npy", np.uint8)
@@ -236,7 +225,7 @@ def load_recording(folder: Path) -> Recording:
         frames,
         energy,
         labels,
-        stored_background(folder / BACKGROUND_FILE, "the recording", RecordingError),
+        stored_background(folder, "the recording", RecordingError),
     )
 
 

@@ -1,6 +1,5 @@
 """How long a forecast takes on this machine, by each way of computing it."""
 
-import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from fishrt.bundle import Bundle, GraphKind
 from fishrt.simulate import SimulatedTank, TankSpec
+from fishrt.timing import elapsed_ms
 from realtime.lanes import CarriedState, ExactLanes, Forecaster, LaneSchedule
 from realtime.stepper import SessionSettings, load_stepper, open_session, usable_cores
 
@@ -58,7 +58,9 @@ def time_bundle(bundle: Bundle, frames: int = 120) -> list[Timing]:
     for name, forecaster in ways.items():
         for picture in pictures[: WARM_UP_FRAMES * geometry.frames_per_step]:
             forecaster.push(picture)
-        timings.append(_timing(name, [_once(forecaster.push, picture) for picture in pictures]))
+        timings.append(
+            _timing(name, [elapsed_ms(forecaster.push, picture) for picture in pictures])
+        )
     timings.append(_time_clip(bundle, max(frames // 8, 5)))
     return timings
 
@@ -66,7 +68,7 @@ def time_bundle(bundle: Bundle, frames: int = 120) -> list[Timing]:
 def machine_gflops(rounds: int = 8) -> float:
     """Speed of a float32 matrix product just now, in GFLOP/s; the machine's practical ceiling."""
     matrix = np.random.default_rng(0).random((MATRIX_SIDE, MATRIX_SIDE), np.float32)
-    times = [_once(np.matmul, matrix, matrix) for _ in range(rounds)]
+    times = [elapsed_ms(np.matmul, matrix, matrix) for _ in range(rounds)]
     return 2 * MATRIX_SIDE**3 / (min(times) * 1e-3) / 1e9
 
 
@@ -89,19 +91,13 @@ def _time_clip(bundle: Bundle, rounds: int) -> Timing:
     shape = (1, geometry.steps, geometry.frames_per_step, geometry.height, geometry.width)
     clip = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
     session.run(None, {"clip": clip})
-    times = [_once(session.run, None, {"clip": clip}) for _ in range(rounds)]
+    times = [elapsed_ms(session.run, None, {"clip": clip}) for _ in range(rounds)]
     return _timing("the clip again, every frame", times)
 
 
 def _pictures(count: int) -> list[Any]:
     tank = iter(SimulatedTank(TankSpec(seed=11)))
     return [next(tank)[0] for _ in range(count)]
-
-
-def _once(call: Any, *arguments: Any) -> float:
-    start = time.perf_counter()
-    call(*arguments)
-    return (time.perf_counter() - start) * 1000.0
 
 
 def _timing(name: str, times: list[float]) -> Timing:

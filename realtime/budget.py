@@ -11,6 +11,7 @@ from fishrt.clip import ClipGeometry
 from realtime.capture import Policy
 from realtime.lanes import LaneSchedule
 from realtime.stepper import Stepper
+from realtime.wording import ordinal
 
 BUDGET_SHARE = 0.8  # of the frame interval; the rest is for capture, sinks and other programs
 MEASURED_RUNS = 20
@@ -172,11 +173,3 @@ def fit_stream(
     """Makes the stepper for stream forecasts and measures it; see `fit_lanes`."""
     stepper = make_stepper(1)
     return stepper, Budget(1000.0 / fps, measure_ms(stepper, geometry, None))
-
-
-def ordinal(number: int) -> str:
-    """A whole number as a place in a row: 1st, 2nd, 3rd, 4th, ... 11th, ... 21st."""
-    ending = (
-        "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    )
-    return f"{number}{ending}"

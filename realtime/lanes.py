@@ -198,7 +198,6 @@ class ExactLanes:
         time_step = self._ring.push(frame)
         step = self.schedule.at(self._count)
         self._count += 1
-        probabilities = None
         if step is not None:
             if step.starts is not None:
                 self._stepper.reset(step.phase, step.starts)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fishrt.errors import OutputError
+from fishrt.video.mp4 import open_mp4
 from realtime.forecast import Forecast
 from realtime.overlay import Overlay
 from realtime.sinks import refuse_existing
@@ -23,7 +24,6 @@ PUT_TIMEOUT_S = 0.1  # how soon a loop that waits for room notices that the reco
 CLOSE_TIMEOUT_S = 30.0  # what is queued is still encoded, also by a slow machine
 FREE_SPACE_BYTES = 64 * 1024 * 1024  # OpenCV does not say when a disk is full, so stop before
 CHECK_SPACE_FRAMES = 30
-CODEC = "mp4v"
 
 _Item = tuple[Forecast, NDArray[np.uint8], StatsSnapshot]
 
@@ -107,7 +107,7 @@ class VideoRecorder:
                 canvas = self._overlay.draw(forecast, picture, stats)
                 if writer is None:
                     size = (canvas.shape[1], canvas.shape[0])
-                    writer = self._open(size)
+                    writer = open_mp4(self._path, self._fps, size)
                 if frames % CHECK_SPACE_FRAMES == 0:
                     self._check_space()
                 frames += 1
@@ -122,16 +122,6 @@ class VideoRecorder:
 
     def _failed(self, error: Exception) -> OutputError:
         return OutputError(f"recording {self._path} failed ({type(error).__name__}: {error}).")
-
-    def _open(self, size: tuple[int, int]) -> Any:
-        fourcc = cv2.VideoWriter.fourcc(*CODEC)
-        writer = cv2.VideoWriter(str(self._path), fourcc, self._fps, size)
-        if not writer.isOpened():
-            raise OutputError(
-                f"cannot write the video {self._path}; check that the folder may be written to and "
-                "that the name ends with .mp4."
-            )
-        return writer
 
     def _check(self, overwrite: bool) -> None:
         if self._path.suffix.lower() != ".mp4":

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from fishrt.bundle import Bundle, GraphKind, StateSpec
 from fishrt.clip import ClipGeometry
 from fishrt.errors import BundleError, MissingExtraError
+from realtime.wording import count
 
 TIME_STEP = "time_step"
 PROBABILITY = "probability"
@@ -146,8 +147,8 @@ class OnnxStepper:
 
         threads = self._session.get_session_options().intra_op_num_threads
         return (
-            f"ONNX Runtime {onnxruntime.__version__} on the CPU with {_count(threads, 'thread')}, "
-            f"{_count(self.lanes, 'lane')} a phase"
+            f"ONNX Runtime {onnxruntime.__version__} on the CPU with {count(threads, 'thread')}, "
+            f"{count(self.lanes, 'lane')} a phase"
         )
 
     def _binding(self, source: int, target: int) -> Any:
@@ -282,7 +283,3 @@ def _time_step_shape(geometry: ClipGeometry) -> tuple[int, int, int, int]:
 
 def _bind(method: Any, name: str, array: NDArray[Any]) -> None:
     method(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

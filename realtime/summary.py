@@ -6,6 +6,7 @@ from typing import Any
 from realtime.budget import Budget
 from realtime.loop import LoopEnd
 from realtime.stats import StatsSnapshot
+from realtime.wording import count
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def summary_lines(summary: LiveSummary) -> list[str]:
         f"{figures.fps_kept:.1f} fps kept; latency p50 {figures.latency.p50:.1f} ms, "
         f"p99 {figures.latency.p99:.1f} ms, max {figures.latency.max:.1f} ms; "
         f"work {figures.work.p50:.1f} ms a frame ({figures.budget:.0%} of the frame time)",
-        f"dropped {figures.dropped}, lost {figures.lost} in {_count(figures.gaps, 'gap')}, "
+        f"dropped {figures.dropped}, lost {figures.lost} in {count(figures.gaps, 'gap')}, "
         f"late {figures.late}, repeated {figures.repeated}",
     ]
     if summary.unrecorded:
@@ -53,7 +54,3 @@ def summary_lines(summary: LiveSummary) -> list[str]:
 def summary_record(summary: LiveSummary) -> dict[str, Any]:
     """The summary as plain values, for JSON."""
     return asdict(summary)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -19,12 +19,12 @@ from realtime.budget import (
     fit_lanes,
     fit_stream,
     measure_ms,
-    ordinal,
     strides,
 )
 from realtime.capture import Pace, Policy
 from realtime.lanes import CarriedState, ExactLanes, LaneSchedule
 from realtime.session import LiveOptions, make_forecaster, paced_fps
+from realtime.wording import ordinal
 
 GEOMETRY = ClipGeometry(steps=30, frames_per_step=4, height=4, width=6)
 FPS = 25.0  # 40 ms a frame, of which 32 may be used

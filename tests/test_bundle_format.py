@@ -16,13 +16,13 @@ from fishrt.bundle import (
     StateSpec,
     find_bundle,
     load_bundle,
-    save_background,
     save_metadata,
 )
 from fishrt.config import TrainMode, load_config
 from fishrt.errors import BundleError
 from fishrt.preprocess import Polarity, Preprocessor, RegionOfInterest
 from fishrt.storage import sha256_of
+from fishrt.stored_background import save_background
 
 CONFIG = load_config(
     None,

@@ -329,13 +329,19 @@ def test_what_queued_up_before_the_start_is_discarded_uncounted() -> None:
     capture.stop()
 
 
-def test_files_are_paced_by_their_timestamps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a clock of our own: waiting is what moves it, and nothing else takes time."""
+def own_clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A clock of our own for the capture; only setting `now` moves it."""
     clock = SimpleNamespace(now=100.0)
     monkeypatch.setattr(
         "realtime.capture.time",
         SimpleNamespace(monotonic=lambda: clock.now, time=lambda: clock.now),
     )
+    return clock
+
+
+def test_files_are_paced_by_their_timestamps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a clock of our own: waiting is what moves it, and nothing else takes time."""
+    clock = own_clock(monkeypatch)
     times = [0.0, 0.1, 0.15, 0.5]
     source = ScriptedSource(times)
     capture = Capture(source)
@@ -353,11 +359,7 @@ def test_files_are_paced_by_their_timestamps(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_file_that_lags_its_own_time_says_by_how_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr(
-        "realtime.capture.time",
-        SimpleNamespace(monotonic=lambda: clock.now, time=lambda: clock.now),
-    )
+    clock = own_clock(monkeypatch)
 
     class Slow(ScriptedSource):
         def read(self) -> SourceFrame | None:

@@ -12,11 +12,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from fishrt.bundle import save_background
 from fishrt.config import Config, Flips, LearningRateDecay, TrainMode
 from fishrt.errors import TrainingError
 from fishrt.recording import Recording, Split, split_borders
 from fishrt.storage import sha256_of
+from fishrt.stored_background import save_background
 from training.dataset import ClipBatches, ClipSet, class_weights, clip_set
 from training.forecaster import Forecaster
 from training.loss import WeightedCrossentropy
@@ -97,7 +97,8 @@ def fit(
         WeightedCrossentropy(*weights),
         jit_compile=False,
     )
-    start_run(folder, config, _description(recording, config, model, weights))
+    description = _description(recording, config, model, weights)
+    start_run(folder, config, description)
     save_background(folder, recording.background)
     watcher = _Watcher(folder, config.train.epochs, len(batches) * config.train.batch_size, report)
     interrupted = False
@@ -125,7 +126,6 @@ def fit(
         watcher.clips_per_second,
         interrupted,
     )
-    description = _description(recording, config, model, weights)
     write_record(folder / RUN_FILE, {**description, "result": vars(result)})
     return result
 

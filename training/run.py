@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from fishrt import __version__
 from fishrt.config import Config, dump_config, load_config
 from fishrt.errors import TrainingError, output_error
-from fishrt.preprocess import stored_background
 from fishrt.storage import write_text
+from fishrt.stored_background import stored_background
 from training.forecaster import Forecaster
 
 CONFIG_FILE = "config.yaml"
@@ -33,7 +33,6 @@ RUN_FILE = "run.yaml"
 WEIGHTS_FILE = "best.weights.h5"
 HISTORY_FILE = "history.csv"
 EVALUATION_FILE = "evaluation.yaml"
-BACKGROUND_FILE = "background.png"
 
 
 @dataclass(frozen=True)
@@ -70,10 +69,8 @@ def start_run(folder: Path, config: Config, description: dict[str, Any]) -> None
     """Makes the run folder and writes the config and what is known before the first epoch.
 
     Raises:
-        TrainingError: If the folder already holds a run.
         OutputError: If it cannot be written.
     """
-    refuse_existing_run(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -123,7 +120,7 @@ def load_run(folder: Path) -> Run:
         config,
         model,
         _evaluation(folder),
-        stored_background(folder / BACKGROUND_FILE, "the run", TrainingError),
+        stored_background(folder, "the run", TrainingError),
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fishrt.config import Config
 from fishrt.errors import ConfigError
-from fishrt.preprocess import Background, Preprocessor
+from fishrt.preprocess import Background, make_preprocessor
 from fishrt.recording import (
     RecordingMetadata,
     SourceRecord,
@@ -41,9 +41,7 @@ def record_simulation(
         raise ConfigError(
             "the simulated tank has no background to subtract; leave preprocess.background at none."
         )
-    preprocess = Preprocessor(
-        clip.height, clip.width, config.preprocess.region, config.preprocess.polarity
-    )
+    preprocess = make_preprocessor(clip, config.preprocess, None)
     states = []
     with write_recording(folder, clip.height, clip.width) as writer:
         for done, (image, state) in enumerate(islice(SimulatedTank(spec), frames), start=1):

@@ -78,11 +78,9 @@ def bench(
 
 def _untrained(config: "Config", folder: Path) -> "Bundle":
     from fishrt.bundle import load_bundle
-    from fishrt.cli.extras import import_tensorflow_quietly, require
+    from fishrt.cli.extras import prepare_export
 
-    require("train", "tensorflow", "sklearn")
-    require("export", "tf2onnx", "onnx")
-    import_tensorflow_quietly()
+    prepare_export()
     from export.benchmark import untrained_bundle
 
     untrained_bundle(config, folder)

@@ -22,12 +22,10 @@ def export(
     Both graphs are compared with Keras before anything is written; beyond a difference of 1e-4
     in probability there is no bundle and the exit code says so.
     """
-    from fishrt.cli.extras import import_tensorflow_quietly, require
+    from fishrt.cli.extras import prepare_export, require
 
-    require("train", "tensorflow")
-    require("export", "tf2onnx", "onnx")
     require("cpu", "onnxruntime")
-    import_tensorflow_quietly()
+    prepare_export()
     from rich.console import Console
 
     from export.bundle import export_run

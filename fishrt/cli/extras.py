@@ -46,3 +46,14 @@ def import_tensorflow_quietly() -> None:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+
+
+def prepare_export() -> None:
+    """Checks that a network can be built and exported here, and imports TensorFlow.
+
+    Raises:
+        MissingExtraError: If an extra is absent.
+    """
+    require("train", "tensorflow")
+    require("export", "tf2onnx", "onnx")
+    import_tensorflow_quietly()

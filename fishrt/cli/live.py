@@ -10,8 +10,6 @@ if TYPE_CHECKING:
 
     from realtime.summary import LiveSummary
 
-MODES = ("window", "stream")
-
 
 def live(
     camera: Annotated[
@@ -101,7 +99,7 @@ def live(
     from realtime.session import LiveOptions, run_live
     from realtime.window import window_wanted
 
-    if mode is not None and mode not in MODES:
+    if mode is not None and mode not in [*TrainMode]:
         raise typer.BadParameter(f"{mode!r} is neither window nor stream.", param_hint="--mode")
     if output is None and not as_json and not sys.stdout.isatty():
         output = "-"

@@ -9,8 +9,7 @@ import numpy as np
 
 from fishrt.errors import OutputError, output_error
 from fishrt.simulate import SimulatedTank, TankSpec, stack_states
-
-CODEC = "mp4v"
+from fishrt.video.mp4 import open_mp4
 
 
 def write_video(
@@ -33,10 +32,7 @@ def write_video(
         raise OutputError(f"cannot write {path}: its folder does not exist; create it first.")
     if path.exists():
         raise OutputError(f"{path} already exists; name another file.")
-    fourcc = cv2.VideoWriter.fourcc(*CODEC)
-    writer = cv2.VideoWriter(str(path), fourcc, spec.fps, (spec.width, spec.height))
-    if not writer.isOpened():
-        raise OutputError(f"cannot write the video {path}; check that you may write there.")
+    writer = open_mp4(path, spec.fps, (spec.width, spec.height))
     states = []
     try:
         for done, (image, state) in enumerate(islice(SimulatedTank(spec), frames), start=1):

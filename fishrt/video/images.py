@@ -20,6 +20,7 @@ class ImageFolder:
     """The numbered pictures of a folder, in the order of their numbers.
 
     The timestamps follow the numbers, so a number that is missing is time that was lost.
+    `info` and `ended_early` are as `VideoSource` says.
     """
 
     def __init__(self, folder: Path, fps: float) -> None:
@@ -38,19 +39,10 @@ class ImageFolder:
         self._next = 0
         first = _read_picture(self._files[0][1])
         self._shape = first.shape[:2]
-        self._info = SourceInfo(
+        self.info = SourceInfo(
             SourceKind.IMAGES, str(folder), first.shape[1], first.shape[0], fps, len(self._files)
         )
-
-    @property
-    def info(self) -> SourceInfo:
-        """What is known about the source."""
-        return self._info
-
-    @property
-    def ended_early(self) -> str | None:
-        """Always None: the pictures were counted when the folder was opened."""
-        return None
+        self.ended_early = None  # the pictures are counted, so the end is where it was declared
 
     def read(self) -> SourceFrame | None:
         """The next picture, uint8 `(H, W)` grey or `(H, W, 3)` BGR, or None at the end.
@@ -82,10 +74,8 @@ class ImageFolder:
         path = self._files[index][1]
         image = _read_picture(path)
         if image.shape[:2] != self._shape:
-            before = f"{self._info.width}x{self._info.height}"
-            raise SourceError(
-                size_change_sentence(self._info.name, index, before, size_text(image))
-            )
+            before = f"{self.info.width}x{self.info.height}"
+            raise SourceError(size_change_sentence(self.info.name, index, before, size_text(image)))
         return image
 
 

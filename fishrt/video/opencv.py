@@ -29,7 +29,10 @@ COUNT_TOLERANCE = 1
 
 
 class VideoFile:
-    """A video file; the timestamps are media time from 0."""
+    """A video file; the timestamps are media time from 0.
+
+    `info` and `ended_early` are as `VideoSource` says.
+    """
 
     def __init__(self, path: Path, fps: float) -> None:
         """Opens the file and decodes its first picture.
@@ -50,21 +53,11 @@ class VideoFile:
             raise SourceError(_unreadable_sentence(path, beginning))
         self._first: NDArray[np.uint8] | None = first
         self._clock_start = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
-        self._info = _describe(SourceKind.FILE, str(path), self._capture, first)
-        self._interval = 1.0 / (self._info.declared_fps or fps)
+        self.info = _describe(SourceKind.FILE, str(path), self._capture, first)
+        self._interval = 1.0 / (self.info.declared_fps or fps)
         self._index = 0
         self._timestamp = 0.0
-        self._ended_early: str | None = None
-
-    @property
-    def info(self) -> SourceInfo:
-        """What is known about the source."""
-        return self._info
-
-    @property
-    def ended_early(self) -> str | None:
-        """One sentence if the file ended before its declared number of pictures, else None."""
-        return self._ended_early
+        self.ended_early: str | None = None
 
     def read(self) -> SourceFrame | None:
         """The next picture, uint8 `(H, W, 3)` BGR, or None at the end.
@@ -84,7 +77,7 @@ class VideoFile:
                 self._note_the_end()
                 return None
             image = decoded
-            _check_size(self._info, self._index, image)
+            _check_size(self.info, self._index, image)
             clock = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0 - self._clock_start
             grows = clock > self._timestamp
             self._timestamp = clock if grows else self._timestamp + self._interval
@@ -100,7 +93,7 @@ class VideoFile:
         """
         capture = _open(str(self._path), _file_backend())
         try:
-            total = self._info.frame_count
+            total = self.info.frame_count
             yield from _spread(capture, total, count) if total else _thinned(capture, count)
         finally:
             capture.release()
@@ -111,17 +104,20 @@ class VideoFile:
         self._first = None
 
     def _note_the_end(self) -> None:
-        declared = self._info.frame_count
+        declared = self.info.frame_count
         # a source that was closed did not end by itself
         if declared and self._capture.isOpened() and self._index < declared - COUNT_TOLERANCE:
-            self._ended_early = (
-                f"{self._info.name} ended after {self._index} of the {declared} pictures that its "
+            self.ended_early = (
+                f"{self.info.name} ended after {self._index} of the {declared} pictures that its "
                 "header declares; it may be cut short or damaged."
             )
 
 
 class _LiveCapture:
-    """What cameras and network streams share: pictures are stamped when they arrive."""
+    """What cameras and network streams share: pictures are stamped when they arrive.
+
+    `info` and `ended_early` are as `VideoSource` says.
+    """
 
     def __init__(
         self, kind: SourceKind, name: str, capture: cv2.VideoCapture, unopened: str, stopped: str
@@ -135,17 +131,8 @@ class _LiveCapture:
             capture.release()
             raise SourceError(unopened)
         self._first: tuple[NDArray[np.uint8], float] | None = first
-        self._info = _describe(kind, name, capture, first[0])
-
-    @property
-    def info(self) -> SourceInfo:
-        """What is known about the source."""
-        return self._info
-
-    @property
-    def ended_early(self) -> str | None:
-        """Always None: a live source that stops raises `SourceError`."""
-        return None
+        self.info = _describe(kind, name, capture, first[0])
+        self.ended_early = None  # a live source that stops raises `SourceError` instead
 
     def read(self) -> SourceFrame | None:
         """The next picture, uint8 `(H, W, 3)` BGR, or None after `close`.
@@ -160,7 +147,7 @@ class _LiveCapture:
         if picture is None:
             raise SourceError(self._stopped)
         image, timestamp = picture
-        _check_size(self._info, self._index, image)
+        _check_size(self.info, self._index, image)
         self._index += 1
         return SourceFrame(image, self._index - 1, timestamp)
 

@@ -10,7 +10,8 @@ WIDTH, HEIGHT = 320, 240
 class DemoTank:
     """An endless source of simulated pictures, as fast as they are asked for.
 
-    The timestamps are media time; pacing them to the clock is the live loop's job.
+    `info` and `ended_early` are as `VideoSource` says. The timestamps are media time;
+    pacing them to the clock is the live loop's job.
     """
 
     def __init__(self, name: str, seed: str | None, fps: float) -> None:
@@ -32,22 +33,13 @@ class DemoTank:
             raise SourceError(f"the tank {name} cannot be simulated: {error}.") from error
         self._pictures = iter(SimulatedTank(spec))
         self._index = 0
-        self._info = SourceInfo(SourceKind.DEMO, name, WIDTH, HEIGHT, fps, None)
-
-    @property
-    def info(self) -> SourceInfo:
-        """What is known about the source."""
-        return self._info
-
-    @property
-    def ended_early(self) -> str | None:
-        """Always None: the tank has no end."""
-        return None
+        self.info = SourceInfo(SourceKind.DEMO, name, WIDTH, HEIGHT, fps, None)
+        self.ended_early = None  # the tank has no end
 
     def read(self) -> SourceFrame:
         """The next picture, uint8 `(240, 320)`; there always is one."""
         image, _ = next(self._pictures)
-        index, fps = self._index, self._info.declared_fps or 30.0
+        index, fps = self._index, self.info.declared_fps or 30.0
         self._index += 1
         return SourceFrame(image, index, index / fps)
 
