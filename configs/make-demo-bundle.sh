@@ -2,8 +2,8 @@
 # Makes the bundled demo bundle: simulate, train in three stages, score on an unseen seed, export.
 set -eu
 work=${WORK:-recordings}
-fishrt simulate --config demo --minutes 60 --seed 100 --output "$work/demo-train"
-fishrt simulate --config demo --minutes 15 --seed 200 --output "$work/demo-test"
+fishrt simulate --overwrite --config demo --minutes 60 --seed 100 --output "$work/demo-train"
+fishrt simulate --overwrite --config demo --minutes 15 --seed 200 --output "$work/demo-test"
 # Clips of a second first: they cost a quarter, and what a display looks like is learned there.
 fishrt train "$work/demo-train" --test "$work/demo-test" --config demo \
   --set clip.steps=8 --set train.loss_steps=6 --set train.batch_size=16 \

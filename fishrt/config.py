@@ -87,6 +87,7 @@ class PreprocessConfig(_Section):
     background_image: Path | None = None
     median_images: int = Field(default=101, ge=3)
     polarity: Polarity = Polarity.BRIGHT
+    deflicker: bool = False
 
     @model_validator(mode="after")
     def _check(self) -> "PreprocessConfig":
@@ -147,10 +148,11 @@ class TrainConfig(_Section):
 
 
 class SplitConfig(_Section):
-    """Shares of a recording, in time order: train, validation, test."""
+    """Shares of a recording, in time order: train, validation, test; and what parts them."""
 
     train: float = Field(default=0.8338, gt=0, lt=1)
     validation: float = Field(default=0.0666, ge=0, lt=1)
+    guard: int = Field(default=120, ge=0)
 
     @model_validator(mode="after")
     def _check(self) -> "SplitConfig":

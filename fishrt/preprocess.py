@@ -1,8 +1,9 @@
 """Preprocessing: from a camera image to a frame, the same for prepare, predict and live.
 
 A frame is uint8, grey, with bright animals on a dark background. The steps, in order: grey,
-region of interest, background removal with polarity, resize with INTER_AREA. They are part of
-the model's input contract and travel in the recording and in the bundle.
+region of interest, flicker removal if asked for, background removal with polarity, resize with
+INTER_AREA. They are part of the model's input contract and travel in the recording and in the
+bundle.
 """
 
 import enum
@@ -15,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fishrt.deflicker import Deflicker
 from fishrt.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:  # fishrt.config imports this module
@@ -59,6 +61,8 @@ class Preprocessor:
         roi: Region of interest in camera pixels, or None for the whole picture.
         polarity: Whether the animals are bright or dark in the camera image.
         background: uint8 `(roi height, roi width)` that is subtracted, or None.
+        deflicker: What takes lamp flicker out, or None. It remembers the last second, so a
+            preprocessor that has one belongs to one source.
     """
 
     height: int = 120
@@ -66,6 +70,7 @@ class Preprocessor:
     roi: RegionOfInterest | None = None
     polarity: Polarity = Polarity.BRIGHT
     background: NDArray[np.uint8] | None = None
+    deflicker: Deflicker | None = None
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Turns a camera image into a frame.
@@ -80,7 +85,36 @@ class Preprocessor:
             SourceError: If the image is not uint8, or is smaller than the region of interest.
             ConfigError: If the background has another size than the region of interest.
         """
-        view = crop(to_grey(image), self.roi)
+        return self.frame(self.view(image))
+
+    def view(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The first half: the grey camera picture within the region of interest.
+
+        Args:
+            image: uint8 `(H, W)` grey, `(H, W, 3)` BGR or `(H, W, 4)` BGRA.
+
+        Returns:
+            uint8 `(roi height, roi width)`.
+
+        Raises:
+            SourceError: If the image is not uint8, or is smaller than the region of interest.
+        """
+        return crop(to_grey(image), self.roi)
+
+    def frame(self, view: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The second half: from what `view` gives to a frame.
+
+        Args:
+            view: uint8 `(roi height, roi width)`.
+
+        Returns:
+            uint8 `(height, width)`, bright animals on a dark background.
+
+        Raises:
+            ConfigError: If the background has another size.
+        """
+        if self.deflicker is not None:
+            view = self.deflicker(view)
         if self.background is not None:
             if self.background.shape != view.shape:
                 raise ConfigError(
@@ -113,7 +147,14 @@ def make_preprocessor(
         background: uint8 `(roi height, roi width)` that is subtracted, or None; see
             `fishrt.video.background.learn_background`.
     """
-    return Preprocessor(clip.height, clip.width, preprocess.region, preprocess.polarity, background)
+    return Preprocessor(
+        clip.height,
+        clip.width,
+        preprocess.region,
+        preprocess.polarity,
+        background,
+        Deflicker() if preprocess.deflicker else None,
+    )
 
 
 def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -2,22 +2,26 @@
 
     frames.npy          uint8 (T, H, W), read as a memory map
     motion_energy.npy   float64 (T - 1,)
+    label_energy.npy    float64 (T - 1,), only where the labels come from a mended motion energy
     burst_label.npy     uint8 (T - 1 - horizon,)
-    recording.yaml      sources, preprocessing, label rule, splits, software version
+    brightness.npy      float32 (T,), mean grey level of the camera picture, 0 .. 255
+    shift.npy           float32 (T, 3), measured camera shake: dx, dy, response
+    truth/*.npy         the true state of a simulation, frame by frame
+    background.png      the background that was subtracted, if there is one
+    recording.yaml      sources, preprocessing, label rule, splits, findings, software version
 
-Training, evaluation and replay share it. It is written beside its place under another name and
-renamed when whole, so a folder with `recording.yaml` in it is always complete.
+Training, evaluation and replay share it. `fishrt.recording_writer` writes it beside its place
+under another name and renames it when whole, so a folder with `recording.yaml` in it is always
+complete.
 """
 
 import enum
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -26,11 +30,12 @@ from fishrt.clip import ClipGeometry
 from fishrt.config import LabelConfig, PreprocessConfig, SplitConfig
 from fishrt.errors import RecordingError
 from fishrt.folder_format import FolderFormat, read_metadata
-from fishrt.motion import burst_labels, frame_change, labelled_range
-from fishrt.storage import whole_folder
+from fishrt.footage.finding import Finding
+from fishrt.motion import labelled_range
+from fishrt.storage import PARTIAL_SUFFIX
 from fishrt.stored_background import stored_background
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 METADATA_FILE = "recording.yaml"
 FORMAT = FolderFormat(
     name="recording",
@@ -38,7 +43,7 @@ FORMAT = FolderFormat(
     metadata_file=METADATA_FILE,
     version=FORMAT_VERSION,
     failure=RecordingError,
-    if_absent="; make one with `fishrt simulate`",
+    if_absent="; make one with `fishrt prepare` or `fishrt simulate`",
     if_outdated="make it again",
 )
 
@@ -57,10 +62,31 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class KeyframePeaks(_Section):
+    """Where codec keyframes made false peaks: motion energy t with t % period == phase.
+
+    t is counted from the source's first frame.
+    """
+
+    period: int = Field(ge=2)
+    phase: int = Field(ge=0)
+
+
 class SourceRecord(_Section):
     """One source of a recording and the frames that came from it, `first` .. `stop - 1`.
 
-    No clip and no label window crosses from one source into the next.
+    No clip and no label window crosses from one source into the next, nor from one of its
+    stretches into the next.
+
+    Attributes:
+        name: As the user named it.
+        sha256: Of the file, or of all pictures of a folder; None for what cannot be read twice.
+        declared_fps: Frames a second that the header says.
+        measured_fps: Frames a second by the timestamps.
+        first: Its first frame.
+        stop: The frame after its last one.
+        gaps: Frames between `first` and `stop` before which time was lost.
+        keyframes: The false peaks that were left out of the labels, or None.
     """
 
     name: str
@@ -69,10 +95,33 @@ class SourceRecord(_Section):
     measured_fps: float | None = None
     first: int = Field(ge=0)
     stop: int = Field(ge=0)
+    gaps: tuple[int, ...] = ()
+    keyframes: KeyframePeaks | None = None
+
+    @property
+    def stretches(self) -> tuple[tuple[int, int], ...]:
+        """Frames `[first, stop)` without lost time, in order; a single stretch without gaps."""
+        edges = (self.first, *self.gaps, self.stop)
+        return tuple(pairwise(edges))
 
 
 class RecordingMetadata(_Section):
-    """What `recording.yaml` holds."""
+    """What `recording.yaml` holds.
+
+    Attributes:
+        format_version: Of the folder.
+        fishrt_version: Of the software that made it.
+        fps: Frames a second.
+        height: Of a frame, in pixels.
+        width: Of a frame, in pixels.
+        preprocess: From camera picture to frame.
+        label: The label rule.
+        sources: Where the frames come from, in order.
+        splits: Frames `[first, stop)` of each part, in time order.
+        threshold_quantile: The quantile of the training part's window ranges that
+            `label.threshold` is, or None where the threshold was given.
+        findings: What the footage check found.
+    """
 
     format_version: int = FORMAT_VERSION
     fishrt_version: str = __version__
@@ -83,6 +132,8 @@ class RecordingMetadata(_Section):
     label: LabelConfig
     sources: tuple[SourceRecord, ...]
     splits: dict[Split, tuple[int, int]]
+    threshold_quantile: float | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,8 +159,8 @@ class Recording:
     def labelled_ends(self, split: Split | None, geometry: ClipGeometry) -> NDArray[np.int64]:
         """Frames of a split that end a whole clip and begin a whole label window.
 
-        Clips and label windows stay within the split and within one source, so no frame is
-        seen by two splits.
+        Clips and label windows stay within the split and within one stretch of one source, so
+        no frame is seen by two splits.
 
         Args:
             split: The split, or None for the whole recording.
@@ -121,90 +172,28 @@ class Recording:
         begin, stop = self.metadata.splits[split] if split else (0, len(self.frames))
         parts = [np.zeros(0, np.int64)]
         for source in self.metadata.sources:
-            first, last = max(begin, source.first), min(stop, source.stop)
-            within = labelled_range(last - first, geometry.frames, self.metadata.label.horizon)
-            parts.append(np.arange(within.start, within.stop, dtype=np.int64) + first)
+            for start, end in source.stretches:
+                first, last = max(begin, start), min(stop, end)
+                within = labelled_range(last - first, geometry.frames, self.metadata.label.horizon)
+                parts.append(np.arange(within.start, within.stop, dtype=np.int64) + first)
         return np.concatenate(parts)
 
 
-class RecordingWriter:
-    """Takes frames one at a time into a scratch folder; made by `write_recording`."""
-
-    def __init__(self, folder: Path, height: int, width: int) -> None:
-        self._folder = folder
-        self._shape = (height, width)
-        self._file = (folder / "frames.npy").open("wb")
-        self._count = 0
-        self._energy: list[float] = []
-        self._previous: NDArray[np.uint8] | None = None
-        self._write_header()
-
-    def append(self, frame: NDArray[np.uint8]) -> None:
-        """Adds a frame, uint8 `(H, W)`.
-
-        Raises:
-            RecordingError: If it has another shape or type.
-        """
-        if frame.shape != self._shape or frame.dtype != np.uint8:
-            raise RecordingError(
-                f"a frame is {frame.dtype} {frame.shape}, but uint8 {self._shape} is recorded."
-            )
-        if self._previous is not None:
-            self._energy.append(frame_change(self._previous, frame))
-        self._file.write(np.ascontiguousarray(frame).tobytes())
-        self._previous = frame.copy()  # the caller may fill its own buffer anew
-        self._count += 1
-
-    def finish(self, metadata: RecordingMetadata) -> None:
-        """Writes motion energy, labels and metadata of the frames taken so far."""
-        self._file.seek(0)
-        self._write_header()
-        self._file.close()
-        energy = np.asarray(self._energy, np.float64)
-        np.save(self._folder / "motion_energy.npy", energy)
-        np.save(self._folder / "burst_label.npy", burst_labels(energy, metadata.label.rule))
-        text = yaml.safe_dump(metadata.model_dump(mode="json"), sort_keys=False)
-        (self._folder / METADATA_FILE).write_text(text, encoding="utf-8")
-
-    def add_truth(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
-        """Stores the true state of a simulation beside the frames, as `truth.npz`."""
-        np.savez_compressed(self._folder / "truth.npz", allow_pickle=False, **arrays)
-
-    def close(self) -> None:
-        """Closes the file of frames; harmless after `finish`."""
-        self._file.close()
-
-    def _write_header(self) -> None:
-        # numpy pads the header so that the first dimension can be written anew in place
-        np.lib.format.write_array_header_1_0(
-            self._file,
-            {"descr": "|u1", "fortran_order": False, "shape": (self._count, *self._shape)},
-        )
-
-
-@contextmanager
-def write_recording(folder: Path, height: int, width: int) -> Iterator[RecordingWriter]:
-    """Opens a writer whose recording appears at `folder` only if the block ends well.
-
-    Raises:
-        OutputError: If the folder cannot be written or holds something else.
-    """
-    with whole_folder(folder, METADATA_FILE) as scratch:
-        writer = RecordingWriter(scratch, height, width)
-        try:
-            yield writer
-        finally:
-            writer.close()
-
-
 def split_borders(frame_count: int, shares: SplitConfig) -> dict[Split, tuple[int, int]]:
-    """Borders `[first, stop)` of the three splits, in time order, covering all frames."""
+    """Borders `[first, stop)` of the three splits, in time order.
+
+    The first `guard` frames after a border belong to neither side.
+
+    Args:
+        frame_count: T, the number of frames.
+        shares: Shares of the splits, and the guard in frames.
+    """
     train = round(frame_count * shares.train)
     validation = min(train + round(frame_count * shares.validation), frame_count)
     return {
         Split.TRAIN: (0, train),
-        Split.VALIDATION: (train, validation),
-        Split.TEST: (validation, frame_count),
+        Split.VALIDATION: (min(train + shares.guard, validation), validation),
+        Split.TEST: (min(validation + shares.guard, frame_count), frame_count),
     }
 
 
@@ -214,6 +203,11 @@ def load_recording(folder: Path) -> Recording:
     Raises:
         RecordingError: If it is missing, incomplete, or of another format version.
     """
+    if not folder.exists() and (unfinished := partial_folder(folder)).is_dir():
+        raise RecordingError(
+            f"the recording {folder} is not finished (what there is of it lies in {unfinished}); "
+            "run the command that began it once more, it goes on where it stopped."
+        )
     metadata = read_metadata(folder, FORMAT, RecordingMetadata)
     frames = _load_array(folder / "frames.npy", np.uint8, memory_map=True)
     energy = _load_array(folder / "motion_energy.npy", np.float64)
@@ -227,6 +221,11 @@ def load_recording(folder: Path) -> Recording:
         labels,
         stored_background(folder, "the recording", RecordingError),
     )
+
+
+def partial_folder(folder: Path) -> Path:
+    """Where a recording lies until it is whole."""
+    return folder.with_name(folder.name + PARTIAL_SUFFIX)
 
 
 def _load_array(path: Path, dtype: type[_Scalar], *, memory_map: bool = False) -> NDArray[_Scalar]:
@@ -258,10 +257,17 @@ def _check_lengths(
         and energy.shape == (max(count - 1, 0),)
         and labels.shape == (max(count - 1 - metadata.label.horizon, 0),)
         and set(metadata.splits) == set(Split)
-        and all(0 <= a <= b <= count for a, b in metadata.splits.values())
-        and all(source.first <= source.stop <= count for source in metadata.sources)
+        and _ascending(0, *(edge for split in Split for edge in metadata.splits[split]), count)
+        and all(
+            _ascending(source.first, *source.gaps, source.stop, count)
+            for source in metadata.sources
+        )
     )
     if not expected or not np.isfinite(energy).all():
         raise RecordingError(
             f"the parts of the recording {folder} do not fit together; make it again."
         )
+
+
+def _ascending(*edges: int) -> bool:
+    return all(before <= after for before, after in pairwise(edges))

@@ -20,12 +20,13 @@ from fishrt.recording import (
     Split,
     load_recording,
     split_borders,
-    write_recording,
 )
+from fishrt.recording_writer import Layout, write_recording
 
 COUNT, HEIGHT, WIDTH = 60, 6, 8
 LABEL = LabelConfig(horizon=5, depth=0.25, threshold=0.01)
 GEOMETRY = ClipGeometry(steps=3, frames_per_step=2, height=HEIGHT, width=WIDTH)
+LAYOUT = Layout(HEIGHT, WIDTH, tracks={"truth/phase": (np.int64, ())})
 FRAMES = np.random.default_rng(0).integers(0, 256, (COUNT, HEIGHT, WIDTH), np.uint8)
 
 
@@ -37,17 +38,17 @@ def metadata(sources: tuple[tuple[int, int], ...] = ((0, COUNT),)) -> RecordingM
         preprocess=PreprocessConfig(),
         label=LABEL,
         sources=tuple(SourceRecord(name="a", first=first, stop=stop) for first, stop in sources),
-        splits=split_borders(COUNT, SplitConfig(train=0.5, validation=0.25)),
+        splits=split_borders(COUNT, SplitConfig(train=0.5, validation=0.25, guard=0)),
     )
 
 
 def write(folder: Path, sources: tuple[tuple[int, int], ...] = ((0, COUNT),)) -> None:
     buffer = np.empty((HEIGHT, WIDTH), np.uint8)
-    with write_recording(folder, HEIGHT, WIDTH) as writer:
-        for frame in FRAMES:
+    with write_recording(folder, LAYOUT, {}) as writer:
+        for index, frame in enumerate(FRAMES):
             buffer[:] = frame  # as a capture loop does that uses one buffer all the time
-            writer.append(buffer)
-        writer.add_truth({"phase": np.arange(COUNT)})
+            writer.append(buffer, truth__phase=index)
+        writer.label(writer.entries("motion_energy"), LABEL.rule)
         writer.finish(metadata(sources))
 
 
@@ -68,16 +69,16 @@ def test_what_was_written_is_read_back(folder: Path) -> None:
     np.testing.assert_array_equal(recording.burst_label, expected)
     assert recording.metadata == metadata()
     assert recording.background is None
-    assert np.load(folder / "truth.npz")["phase"].tolist() == list(range(COUNT))
+    assert np.load(folder / "truth" / "phase.npy").tolist() == list(range(COUNT))
 
 
 def test_a_frame_of_another_size_or_type_is_refused(tmp_path: Path) -> None:
     for frame in (np.zeros((HEIGHT, WIDTH + 1), np.uint8), np.zeros((HEIGHT, WIDTH), np.float32)):
         with (
             pytest.raises(RecordingError, match="a frame is"),
-            write_recording(tmp_path / "recording", HEIGHT, WIDTH) as writer,
+            write_recording(tmp_path / "recording", LAYOUT, {}) as writer,
         ):
-            writer.append(frame)  # type: ignore[arg-type]
+            writer.append(frame, truth__phase=0)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -86,9 +87,10 @@ def test_a_recording_of_hardly_any_frames(tmp_path: Path, count: int) -> None:
     short = metadata().model_copy(
         update={"splits": split_borders(count, SplitConfig()), "sources": ()}
     )
-    with write_recording(tmp_path / "short", HEIGHT, WIDTH) as writer:
+    with write_recording(tmp_path / "short", LAYOUT, {}) as writer:
         for frame in FRAMES[:count]:
-            writer.append(frame)
+            writer.append(frame, truth__phase=0)
+        writer.label(writer.entries("motion_energy"), LABEL.rule)
         writer.finish(short)
     recording = load_recording(tmp_path / "short")
     assert recording.frames.shape == (count, HEIGHT, WIDTH)
@@ -129,14 +131,14 @@ def test_labelled_ends_cross_no_border(
 
 def test_split_borders_cover_all_frames_in_time_order() -> None:
     for count in (0, 1, 2, 7, 1000, 53918):
-        borders = split_borders(count, SplitConfig())
+        borders = split_borders(count, SplitConfig(guard=0))
         assert list(borders) == list(Split)
         edges = [edge for border in borders.values() for edge in border]
         assert edges[0] == 0
         assert edges[-1] == count
         assert edges[1:-1:2] == edges[2::2]
         assert edges == sorted(edges)
-    train, validation, _ = split_borders(53918, SplitConfig()).values()
+    train, validation, _ = split_borders(53918, SplitConfig(guard=0)).values()
     # the published recording: 44956 frames of training, 3593 of validation
     assert abs(train[1] - 44956) <= 3
     assert abs(validation[1] - validation[0] - 3593) <= 3
@@ -166,7 +168,7 @@ def replace(name: str, array: NDArray[np.generic]) -> Callable[[Path], None]:
         (lambda folder: (folder / METADATA_FILE).write_text("a: ["), "not valid YAML"),
         (lambda folder: (folder / METADATA_FILE).write_bytes(b"\xff\xfe\x00"), "not valid YAML"),
         (lambda folder: (folder / METADATA_FILE).write_text("3"), "format version None"),
-        (edit(format_version=99), "format version 99, but this fishrt reads version 1"),
+        (edit(format_version=99), "format version 99, but this fishrt reads version 2"),
         (edit(colour=1), "damaged: colour"),
         (edit(splits={"train": [0, 10]}), "do not fit together"),
         (

@@ -1,19 +1,31 @@
 """A recording of the simulated tank, with the true state of every fish beside the frames."""
 
-from collections.abc import Callable
-from itertools import islice
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from fishrt.config import Config
 from fishrt.errors import ConfigError
+from fishrt.footage.shake import ShakeMeter
 from fishrt.preprocess import Background, make_preprocessor
-from fishrt.recording import (
-    RecordingMetadata,
-    SourceRecord,
-    split_borders,
+from fishrt.recording import RecordingMetadata
+from fishrt.recording_writer import (
+    Existing,
+    Layout,
+    RecordingWriter,
+    Unfinished,
     write_recording,
 )
-from fishrt.simulate import SimulatedTank, TankSpec, stack_states
+from fishrt.simulate import SimulatedTank, TankSpec, TankState, stack_states
+from fishrt.video import SourceKind
+from training.complete import LabelOptions, complete_recording
+from training.prepare import MEASURED_TRACKS
+from training.source_reader import SourceTally
 
 
 def record_simulation(
@@ -21,50 +33,92 @@ def record_simulation(
     frames: int,
     config: Config,
     folder: Path,
+    *,
+    unfinished: Unfinished = Unfinished.RESUME,
+    existing: Existing = Existing.REPLACE,
     progress: Callable[[int], None] = lambda _: None,
-) -> None:
-    """Simulates a tank and writes it as a recording.
+) -> RecordingMetadata:
+    """Simulates a tank and writes it as a recording; stopped, it goes on where it was.
 
     Args:
         spec: What to simulate.
         frames: How many frames.
         config: Frame size, preprocessing, label rule and split shares.
-        folder: Where the recording goes; `truth.npz` holds the true state.
+        folder: Where the recording goes; `truth/*.npy` hold the true state.
+        unfinished: What to do with an unfinished recording of the same tank.
+        existing: What to do with a whole recording in this place.
         progress: Told the number of frames done so far, after each.
+
+    Returns:
+        What `recording.yaml` holds.
 
     Raises:
         ConfigError: If a background is to be subtracted.
         OutputError: If the folder cannot be written.
     """
-    clip = config.clip
     if config.preprocess.background is not Background.NONE:
         raise ConfigError(
             "the simulated tank has no background to subtract; leave preprocess.background at none."
         )
-    preprocess = make_preprocessor(clip, config.preprocess, None)
-    states = []
-    with write_recording(folder, clip.height, clip.width) as writer:
-        for done, (image, state) in enumerate(islice(SimulatedTank(spec), frames), start=1):
-            writer.append(preprocess(image))
-            states.append(state)
-            progress(done)
-        writer.add_truth(stack_states(states))
-        writer.finish(
-            RecordingMetadata(
-                fps=spec.fps,
-                height=clip.height,
-                width=clip.width,
-                preprocess=config.preprocess,
-                label=config.label,
-                sources=(
-                    SourceRecord(
-                        name=f"demo:{spec.seed}",
-                        declared_fps=spec.fps,
-                        measured_fps=spec.fps,
-                        first=0,
-                        stop=frames,
-                    ),
-                ),
-                splits=split_borders(frames, config.split),
-            )
+    clip = config.clip
+    request = {
+        "command": "simulate",
+        "tank": asdict(spec),
+        "frames": frames,
+        "frame": [clip.height, clip.width],
+        "preprocess": config.preprocess.model_dump(mode="json"),
+    }
+    layout = Layout(clip.height, clip.width, tracks={**MEASURED_TRACKS, **_truth_tracks(spec)})
+    with write_recording(
+        folder, layout, request, unfinished=unfinished, existing=existing
+    ) as writer:
+        try:
+            _simulate(writer, spec, frames, config, progress)
+        finally:
+            writer.save_quietly({})
+        tally = SourceTally(
+            f"demo:{spec.seed}",
+            SourceKind.DEMO,
+            0,
+            frames=frames,
+            pictures=frames,
+            declared_fps=spec.fps,
+            seconds=frames / spec.fps,
+            intervals=frames,
         )
+        return complete_recording(writer, [tally], [None], config, LabelOptions())
+
+
+def _simulate(
+    writer: RecordingWriter,
+    spec: TankSpec,
+    frames: int,
+    config: Config,
+    progress: Callable[[int], None],
+) -> None:
+    preprocess = make_preprocessor(config.clip, config.preprocess, None)
+    if preprocess.deflicker and writer.count:
+        preprocess.deflicker.reset(writer.entries("brightness")[-60:])
+    meter = ShakeMeter()
+    tank = SimulatedTank(spec)
+    for _ in range(writer.count):
+        tank.advance()
+    while writer.count < frames:
+        state = tank.advance()
+        view = preprocess.view(tank.render(state))
+        frame = preprocess.frame(view)
+        writer.append(frame, brightness=cv2.mean(view)[0], shift=meter.push(view), **_truth(state))
+        writer.safe({})
+        progress(writer.count)
+
+
+def _truth(state: TankState) -> dict[str, ArrayLike]:
+    return {f"truth__{name}": array[0] for name, array in stack_states([state]).items()}
+
+
+def _truth_tracks(spec: TankSpec) -> Mapping[str, tuple[DTypeLike, tuple[int, ...]]]:
+    """Type and shape of a state's arrays, from a tank of the same kind."""
+    arrays: dict[str, Any] = stack_states([SimulatedTank(spec).advance()])
+    return {
+        f"truth/{name}": (np.dtype(array.dtype), array.shape[1:]) for name, array in arrays.items()
+    }

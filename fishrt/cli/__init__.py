@@ -13,6 +13,7 @@ from fishrt import __version__
 from fishrt.cli.bench import bench
 from fishrt.cli.export import export
 from fishrt.cli.live import live
+from fishrt.cli.prepare import prepare
 from fishrt.cli.simulate import simulate
 from fishrt.cli.train import train
 from fishrt.errors import ExitCode, FishrtError, output_error
@@ -24,6 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
+app.command()(prepare)
 app.command()(simulate)
 app.command()(train)
 app.command()(export)

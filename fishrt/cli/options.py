@@ -21,3 +21,9 @@ SetOption = Annotated[
         help="Override one setting, e.g. --set train.batch_size=8. May be repeated.",
     ),
 ]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a whole recording that is already there.")
+]
+RestartOption = Annotated[
+    bool, typer.Option("--restart", help="Begin an unfinished recording anew.")
+]

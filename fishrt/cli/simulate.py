@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fishrt.cli.options import ConfigOption, SetOption
+from fishrt.cli.options import ConfigOption, OverwriteOption, RestartOption, SetOption
 
 
 def simulate(
@@ -13,37 +13,55 @@ def simulate(
         Path, typer.Option("--output", "-o", help="Recording folder, or a .mp4 file.")
     ] = Path("recordings/simulated"),
     minutes: Annotated[
-        float, typer.Option(min=0.01, max=6000, help="Length of the footage.")
-    ] = 10.0,
+        float | None, typer.Option(min=0.01, max=6000, help="Length of the footage; default 10.")
+    ] = None,
+    hours: Annotated[
+        float | None, typer.Option(min=0.001, max=100, help="Length of the footage in hours.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same footage.")] = 0,
+    overwrite: OverwriteOption = False,
+    restart: RestartOption = False,
     config: ConfigOption = None,
     overrides: SetOption = None,
 ) -> None:
     """Simulate a tank of six fish and write it as a recording or a video.
 
-    Either comes with the true state of every fish at every frame (truth.npz in the recording,
-    NAME.truth.npz beside the video).
+    Either comes with the true state of every fish at every frame (truth/*.npy in the recording,
+    NAME.truth.npz beside the video). Stopped, the same command goes on where it was.
     """
     from rich.console import Console
-    from rich.progress import Progress
 
+    from fishrt.cli.progress import frame_progress
     from fishrt.config import load_config
     from fishrt.simulate import TankSpec
 
     settings = load_config(config, overrides or ())
     spec = TankSpec(seed=seed, fps=settings.clip.fps)
-    frames = max(2, round(minutes * 60 * spec.fps))
+    if minutes is not None and hours is not None:
+        raise typer.BadParameter("give --minutes or --hours, not both")
+    length = 60 * hours if hours is not None else 10.0 if minutes is None else minutes
+    frames = max(2, round(length * 60 * spec.fps))
     console = Console(stderr=True)
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task("simulating", total=frames)
+    with frame_progress(console) as progress:
+
+        def done(count: int) -> None:
+            progress("simulating", count, frames)
+
         if output.suffix.lower() == ".mp4":
             from fishrt.simulate.video import write_video
 
-            write_video(spec, frames, output, lambda done: bar.update(task, completed=done))
+            write_video(spec, frames, output, done)
         else:
+            from fishrt.recording_writer import Existing, Unfinished
             from training.simulated import record_simulation
 
             record_simulation(
-                spec, frames, settings, output, lambda done: bar.update(task, completed=done)
+                spec,
+                frames,
+                settings,
+                output,
+                unfinished=Unfinished.RESTART if restart else Unfinished.RESUME,
+                existing=Existing.REPLACE if overwrite else Existing.KEEP,
+                progress=done,
             )
     console.print(f"{frames} frames of the simulated tank (seed {seed}) are in {output}.")

@@ -1,13 +1,22 @@
 """Learning the still background from the source itself."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fishrt.config import PreprocessConfig
-from fishrt.preprocess import Background, load_background, median_background
-from fishrt.video.factory import open_source
+from fishrt.errors import SourceError
+from fishrt.preprocess import (
+    Background,
+    crop,
+    load_background,
+    median_background,
+    size_text,
+    to_grey,
+)
+from fishrt.video.factory import open_recorded
 from fishrt.video.images import ImageFolder
 from fishrt.video.opencv import VideoFile
 from fishrt.video.source import VideoSource
@@ -40,11 +49,46 @@ def learn_background(
         return None
     if config.background is Background.IMAGE and config.background_image is not None:
         return load_background(config.background_image)
-    source = open_source(text, fps=fps)
+    source = open_recorded(text, fps=fps)
     try:
         return median_background(_pictures(source, config.median_images), config.region)
     finally:
         source.close()
+
+
+def learn_common_background(
+    texts: Sequence[str], config: PreprocessConfig, fps: float = 30.0
+) -> NDArray[np.uint8] | None:
+    """The background of several sources that one camera filmed; see `learn_background`.
+
+    Args:
+        texts: The sources as the user named them.
+        config: The preprocessing settings; each source gives its share of `median_images`.
+        fps: Frames a second of sources that do not say it themselves.
+
+    Returns:
+        uint8 `(H, W)` in camera pixels of the region of interest, or None if none is subtracted.
+
+    Raises:
+        SourceError: If a source fails, or their pictures have different sizes.
+        ConfigError: If the background picture cannot be read.
+    """
+    if len(texts) == 1 or config.background is not Background.MEDIAN:
+        return learn_background(texts[0], config, fps)
+    share = max(config.median_images // len(texts), 3)
+    pictures: list[NDArray[np.uint8]] = []
+    for text in texts:
+        with contextlib.closing(open_recorded(text, fps=fps)) as source:
+            pictures.extend(
+                crop(to_grey(image), config.region) for image in _pictures(source, share)
+            )
+    sizes = sorted({size_text(picture) for picture in pictures})
+    if len(sizes) > 1:
+        raise SourceError(
+            f"the sources have pictures of different sizes ({', '.join(sizes)}), so they have no "
+            "common background; make one recording of each."
+        )
+    return median_background(pictures, None)
 
 
 def _pictures(source: VideoSource, count: int) -> Iterator[NDArray[np.uint8]]:

@@ -5,7 +5,13 @@ from pathlib import Path
 
 from fishrt.errors import SourceError
 from fishrt.video.images import IMAGE_SUFFIXES, ImageFolder
-from fishrt.video.opencv import Camera, NetworkStream, VideoFile
+from fishrt.video.opencv import (
+    Camera,
+    NetworkStream,
+    OnlineVideo,
+    VideoFile,
+    is_finished_video,
+)
 from fishrt.video.source import VideoSource
 from fishrt.video.tank import DemoTank
 
@@ -31,6 +37,31 @@ def open_source(text: str, *, fps: float = 30.0) -> VideoSource:
     Raises:
         SourceError: If it cannot be opened, or gives no first picture.
     """
+    return _open_any(text, fps, None)
+
+
+def open_recorded(text: str, *, fps: float = 30.0, source_fps: float | None = None) -> VideoSource:
+    """Opens a source to take it all in, not to watch it live.
+
+    As `open_source`, but a finished video behind a URL is read like a file.
+
+    Args:
+        text: What the user typed; see `open_source`.
+        fps: Frames a second of sources that do not say it themselves.
+        source_fps: Frames a second of files and image folders, whatever they say; or None.
+
+    Returns:
+        The open source; close it after use.
+
+    Raises:
+        SourceError: If it cannot be opened, or gives no first picture.
+    """
+    if _URL.fullmatch(text) and is_finished_video(text):
+        return OnlineVideo(text, fps, source_fps)
+    return _open_any(text, fps, source_fps)
+
+
+def _open_any(text: str, fps: float, source_fps: float | None) -> VideoSource:
     if not text.strip():
         raise SourceError(
             "the video source is empty; give a file, a folder of images, a camera number, a URL "
@@ -45,7 +76,7 @@ def open_source(text: str, *, fps: float = 30.0) -> VideoSource:
     path = Path(text).expanduser()
     try:
         if path.is_dir():
-            return ImageFolder(path, fps)
+            return ImageFolder(path, source_fps or fps)
         exists = path.exists()
     except (OSError, ValueError) as error:  # a folder above is locked; a name no path can have
         reason = getattr(error, "strerror", None) or str(error)
@@ -59,4 +90,4 @@ def open_source(text: str, *, fps: float = 30.0) -> VideoSource:
         raise SourceError(
             f"{path} is a single picture; give the folder that holds the numbered pictures."
         )
-    return VideoFile(path, fps)
+    return VideoFile(path, fps, source_fps)

@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from fishrt.errors import SourceError
 from fishrt.preprocess import size_text
-from fishrt.video.source import SourceFrame, SourceInfo, SourceKind, size_change_sentence
+from fishrt.video.source import (
+    DamagedPictureError,
+    SourceFrame,
+    SourceInfo,
+    SourceKind,
+    size_change_sentence,
+)
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
 _LAST_NUMBER = re.compile(r"(\d+)\D*$")
@@ -48,14 +54,28 @@ class ImageFolder:
         """The next picture, uint8 `(H, W)` grey or `(H, W, 3)` BGR, or None at the end.
 
         Raises:
+            DamagedPictureError: If it is no picture; the next call gives the one after it.
             SourceError: If it cannot be read, or has another size than the first one.
         """
         if self._next >= len(self._files):
             return None
         index = self._next
-        image = self._picture(index)
         self._next += 1
-        return SourceFrame(image, index, (self._files[index][0] - self._first_number) / self._fps)
+        try:
+            image = self._picture(index)
+        except DamagedPictureError:
+            raise
+        except SourceError:
+            self._next = index  # what is wrong here may be mended; it is asked for once more
+            raise
+        return SourceFrame(image, index, self._timestamp(index))
+
+    def skip(self) -> float | None:
+        """Passes over the next picture without reading it and gives its timestamp."""
+        if self._next >= len(self._files):
+            return None
+        self._next += 1
+        return self._timestamp(self._next - 1)
 
     def spread(self, count: int) -> Iterator[NDArray[np.uint8]]:
         """At most `count` pictures spread evenly over the whole folder; `read` goes on as before.
@@ -69,6 +89,9 @@ class ImageFolder:
     def close(self) -> None:
         """Ends the source; `read` gives None from now on."""
         self._next = len(self._files)
+
+    def _timestamp(self, index: int) -> float:
+        return (self._files[index][0] - self._first_number) / self._fps
 
     def _picture(self, index: int) -> NDArray[np.uint8]:
         path = self._files[index][1]
@@ -125,7 +148,7 @@ def _read_picture(path: Path) -> NDArray[np.uint8]:
     except cv2.error:
         image = None
     if image is None:
-        raise SourceError(
+        raise DamagedPictureError(
             f"the picture {path} is damaged or cut short; copy it again, or remove it (its time "
             "then counts as lost)."
         )

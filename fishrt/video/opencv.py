@@ -28,33 +28,27 @@ SEEK_FROM_STRIDE = 60
 COUNT_TOLERANCE = 1
 
 
-class VideoFile:
-    """A video file; the timestamps are media time from 0.
+class _MediaCapture:
+    """What finished videos share, on disk or behind a URL: pictures carry media time from 0.
 
     `info` and `ended_early` are as `VideoSource` says.
     """
 
-    def __init__(self, path: Path, fps: float) -> None:
-        """Opens the file and decodes its first picture.
-
-        Args:
-            path: The file.
-            fps: Frames a second to count with where the file has neither clock nor frame rate.
-
-        Raises:
-            SourceError: If it is missing, empty, locked, no video, or cut short.
-        """
-        self._path = path
-        beginning = _beginning(path)
-        self._capture = _open(str(path), _file_backend())
-        first = _grab_and_decode(self._capture)
-        if first is None:
-            self._capture.release()
-            raise SourceError(_unreadable_sentence(path, beginning))
+    def __init__(
+        self,
+        kind: SourceKind,
+        name: str,
+        capture: cv2.VideoCapture,
+        first: NDArray[np.uint8],
+        fps: float,
+        source_fps: float | None,
+    ) -> None:
+        self._capture = capture
         self._first: NDArray[np.uint8] | None = first
-        self._clock_start = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
-        self.info = _describe(SourceKind.FILE, str(path), self._capture, first)
-        self._interval = 1.0 / (self.info.declared_fps or fps)
+        self._clock_start = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
+        self.info = _describe(kind, name, capture, first, finished=True)
+        self._interval = 1.0 / (source_fps or self.info.declared_fps or fps)
+        self._believes_clock = source_fps is None
         self._index = 0
         self._timestamp = 0.0
         self.ended_early: str | None = None
@@ -78,12 +72,70 @@ class VideoFile:
                 return None
             image = decoded
             _check_size(self.info, self._index, image)
-            clock = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0 - self._clock_start
-            grows = clock > self._timestamp
-            self._timestamp = clock if grows else self._timestamp + self._interval
+            self._advance_clock()
         frame = SourceFrame(image, self._index, self._timestamp)
         self._index += 1
         return frame
+
+    def skip(self) -> float | None:
+        """Passes over the next picture and gives its timestamp, or None at the end."""
+        if self._first is not None:
+            self._first = None
+        elif not _grab(self._capture):
+            self._note_the_end()
+            return None
+        else:
+            self._advance_clock()
+        self._index += 1
+        return self._timestamp
+
+    def close(self) -> None:
+        """Lets go of the file; may be called more than once."""
+        self._capture.release()
+        self._first = None
+
+    def _advance_clock(self) -> None:
+        clock = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0 - self._clock_start
+        if self._believes_clock and clock > self._timestamp:
+            self._timestamp = clock
+        else:
+            self._timestamp += self._interval
+
+    def _note_the_end(self) -> None:
+        declared = self.info.frame_count
+        # a source that was closed did not end by itself
+        if declared and self._capture.isOpened() and self._index < declared - COUNT_TOLERANCE:
+            self.ended_early = (
+                f"{self.info.name} ended after {self._index} of the {declared} pictures that its "
+                "header declares; it may be cut short or damaged."
+            )
+
+
+class VideoFile(_MediaCapture):
+    """A video file; the timestamps are media time from 0.
+
+    `info` and `ended_early` are as `VideoSource` says.
+    """
+
+    def __init__(self, path: Path, fps: float, source_fps: float | None = None) -> None:
+        """Opens the file and decodes its first picture.
+
+        Args:
+            path: The file.
+            fps: Frames a second to count with where the file has neither clock nor frame rate.
+            source_fps: Frames a second to count with whatever the file says, or None.
+
+        Raises:
+            SourceError: If it is missing, empty, locked, no video, or cut short.
+        """
+        self._path = path
+        beginning = _beginning(path)
+        capture = _open(str(path), _file_backend())
+        first = _grab_and_decode(capture)
+        if first is None:
+            capture.release()
+            raise SourceError(_unreadable_sentence(path, beginning))
+        super().__init__(SourceKind.FILE, str(path), capture, first, fps, source_fps)
 
     def spread(self, count: int) -> Iterator[NDArray[np.uint8]]:
         """At most `count` pictures spread evenly over the whole file; `read` goes on as before.
@@ -98,19 +150,42 @@ class VideoFile:
         finally:
             capture.release()
 
-    def close(self) -> None:
-        """Lets go of the file; may be called more than once."""
-        self._capture.release()
-        self._first = None
 
-    def _note_the_end(self) -> None:
-        declared = self.info.frame_count
-        # a source that was closed did not end by itself
-        if declared and self._capture.isOpened() and self._index < declared - COUNT_TOLERANCE:
-            self.ended_early = (
-                f"{self.info.name} ended after {self._index} of the {declared} pictures that its "
-                "header declares; it may be cut short or damaged."
+class OnlineVideo(_MediaCapture):
+    """A finished video behind a URL; the timestamps are media time from 0."""
+
+    def __init__(self, url: str, fps: float, source_fps: float | None = None) -> None:
+        """Connects and decodes the first picture.
+
+        Args:
+            url: Its address; a user name and password in it are never shown.
+            fps: Frames a second to count with where the video has neither clock nor frame rate.
+            source_fps: Frames a second to count with whatever the video says, or None.
+
+        Raises:
+            SourceError: If it cannot be reached, or is no video.
+        """
+        capture = _open_url(url)
+        first = _grab_and_decode(capture)
+        if first is None:
+            capture.release()
+            raise SourceError(
+                f"the video {without_password(url)} cannot be opened (waited at most "
+                f"{(OPEN_TIMEOUT_MS + READ_TIMEOUT_MS) / 1000:.0f} s); check the address and the "
+                "network."
             )
+        super().__init__(SourceKind.URL, without_password(url), capture, first, fps, source_fps)
+
+
+def is_finished_video(url: str) -> bool:
+    """Whether there is a video of known length behind an http address, and not a live stream."""
+    if not url.lower().startswith("http"):
+        return False
+    capture = _open_url(url)
+    try:
+        return bool(capture.get(cv2.CAP_PROP_FRAME_COUNT) >= 1)
+    finally:
+        capture.release()
 
 
 class _LiveCapture:
@@ -131,7 +206,7 @@ class _LiveCapture:
             capture.release()
             raise SourceError(unopened)
         self._first: tuple[NDArray[np.uint8], float] | None = first
-        self.info = _describe(kind, name, capture, first[0])
+        self.info = _describe(kind, name, capture, first[0], finished=False)
         self.ended_early = None  # a live source that stops raises `SourceError` instead
 
     def read(self) -> SourceFrame | None:
@@ -205,12 +280,7 @@ class NetworkStream(_LiveCapture):
                 finished file, which would arrive at the network's pace instead of its own.
         """
         name = without_password(url)
-        backend = _file_backend()
-        timeouts = [
-            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS,
-            cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS,
-        ]  # fmt: skip
-        capture = _open(url, backend, timeouts if backend == cv2.CAP_FFMPEG else ())
+        capture = _open_url(url)
         super().__init__(
             SourceKind.URL,
             name,
@@ -226,6 +296,16 @@ class NetworkStream(_LiveCapture):
             raise SourceError(
                 f"{name} is a finished video, not a live stream; download it and give the file."
             )
+
+
+def _open_url(url: str) -> cv2.VideoCapture:
+    """A capture of a network address that does not wait for ever."""
+    backend = _file_backend()
+    timeouts = [
+        cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS,
+        cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS,
+    ]  # fmt: skip
+    return _open(url, backend, timeouts if backend == cv2.CAP_FFMPEG else ())
 
 
 def without_password(url: str) -> str:
@@ -254,13 +334,25 @@ def _grab_and_decode(capture: cv2.VideoCapture) -> NDArray[np.uint8] | None:
         return None
 
 
+def _grab(capture: cv2.VideoCapture) -> bool:
+    try:
+        return bool(capture.grab())
+    except cv2.error:
+        return False
+
+
 def _decode(capture: cv2.VideoCapture) -> NDArray[np.uint8] | None:
     decoded, image = capture.retrieve()
     return np.asarray(image, np.uint8) if decoded and image is not None else None
 
 
 def _describe(
-    kind: SourceKind, name: str, capture: cv2.VideoCapture, first: NDArray[np.uint8]
+    kind: SourceKind,
+    name: str,
+    capture: cv2.VideoCapture,
+    first: NDArray[np.uint8],
+    *,
+    finished: bool,
 ) -> SourceInfo:
     count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
     return SourceInfo(
@@ -270,7 +362,7 @@ def _describe(
         height=first.shape[0],
         declared_fps=plausible_fps(capture.get(cv2.CAP_PROP_FPS)),
         # streams and files without a header give 0, -1 or a huge negative number
-        frame_count=int(count) if kind is SourceKind.FILE and count >= 1 else None,
+        frame_count=int(count) if finished and count >= 1 else None,
     )
 
 

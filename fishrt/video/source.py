@@ -3,10 +3,12 @@
 import enum
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fishrt.errors import SourceError
 
 
 class SourceKind(enum.StrEnum):
@@ -43,7 +45,8 @@ class SourceInfo:
     @property
     def is_live(self) -> bool:
         """Whether pictures come at their own pace and are lost when nobody takes them."""
-        return self.kind in (SourceKind.CAMERA, SourceKind.URL)
+        # a video behind a URL whose length is known is read like a file
+        return self.kind in (SourceKind.CAMERA, SourceKind.URL) and self.frame_count is None
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,23 @@ class VideoSource(Protocol):
     def close(self) -> None:
         """Lets go of the file or device; may be called more than once."""
         ...
+
+
+@runtime_checkable
+class RecordedSource(VideoSource, Protocol):
+    """A source that waits for us and gives the same pictures whenever it is read."""
+
+    def skip(self) -> float | None:
+        """Passes over the next picture, which is cheaper than reading it.
+
+        Returns:
+            Its timestamp, or None at the end.
+        """
+        ...
+
+
+class DamagedPictureError(SourceError):
+    """One picture of a folder is damaged; `read` goes on with the next one."""
 
 
 MAX_PLAUSIBLE_FPS = 1000.0

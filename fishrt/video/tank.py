@@ -31,17 +31,25 @@ class DemoTank:
             spec = TankSpec(seed=int(seed or 0), width=WIDTH, height=HEIGHT, fps=fps)
         except ValueError as error:
             raise SourceError(f"the tank {name} cannot be simulated: {error}.") from error
-        self._pictures = iter(SimulatedTank(spec))
+        self._tank = SimulatedTank(spec)
         self._index = 0
         self.info = SourceInfo(SourceKind.DEMO, name, WIDTH, HEIGHT, fps, None)
         self.ended_early = None  # the tank has no end
 
     def read(self) -> SourceFrame:
         """The next picture, uint8 `(240, 320)`; there always is one."""
-        image, _ = next(self._pictures)
-        index, fps = self._index, self.info.declared_fps or 30.0
+        image = self._tank.render(self._tank.advance())
         self._index += 1
-        return SourceFrame(image, index, index / fps)
+        return SourceFrame(image, self._index - 1, self._timestamp(self._index - 1))
+
+    def skip(self) -> float:
+        """Lets the fish swim on to the next picture without drawing this one."""
+        self._tank.advance()
+        self._index += 1
+        return self._timestamp(self._index - 1)
+
+    def _timestamp(self, index: int) -> float:
+        return index / (self.info.declared_fps or 30.0)
 
     def close(self) -> None:
         """Does nothing: there is no file or device to let go of."""

@@ -1,0 +1,171 @@
+"""`fishrt prepare`: from any footage to a recording."""
+
+import enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fishrt.cli.options import ConfigOption, OverwriteOption, RestartOption, SetOption
+
+
+class KeyframesChoice(enum.StrEnum):
+    """What to do with the false peaks that codec keyframes make."""
+
+    KEEP = "keep"
+    IGNORE = "ignore"
+
+
+class DamagedChoice(enum.StrEnum):
+    """What to do with what cannot be read."""
+
+    STOP = "stop"
+    SKIP = "skip"
+
+
+def prepare(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Video files, folders of numbered images, URLs, demo[:SEED]; in this order.",
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The recording folder to make.")
+    ] = Path("recordings/prepared"),
+    check: Annotated[
+        bool, typer.Option("--check", help="Only check the footage; nothing is written.")
+    ] = False,
+    deflicker: Annotated[
+        bool, typer.Option("--deflicker", help="Take lamp flicker out of every picture.")
+    ] = False,
+    keyframes: Annotated[
+        KeyframesChoice,
+        typer.Option(help="ignore: keep the false peaks of codec keyframes out of the labels."),
+    ] = KeyframesChoice.KEEP,
+    threshold: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|NUMBER",
+            help="The label threshold c; auto: a quantile of this footage's own motion.",
+        ),
+    ] = None,
+    quantile: Annotated[
+        float,
+        typer.Option(
+            "--threshold-quantile",
+            min=0.0,
+            max=1.0,
+            help="For --threshold auto: the share of windows that move less. 0.001 is the 0.3 "
+            "quantile of the published footage.",
+        ),
+    ] = 0.3,
+    source_fps: Annotated[
+        float | None,
+        typer.Option(
+            "--source-fps",
+            min=0.1,
+            max=1000.0,
+            help="Frames a second of the sources, whatever their headers say.",
+        ),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0.01, help="How much of every source to take; needed for streams."),
+    ] = None,
+    damaged: Annotated[
+        DamagedChoice,
+        typer.Option(help="skip: leave out what cannot be read, and go on (its time is lost)."),
+    ] = DamagedChoice.STOP,
+    html: Annotated[
+        bool, typer.Option("--html", help="Also write report.html, one file with everything.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print recording.yaml's content as JSON.")
+    ] = False,
+    overwrite: OverwriteOption = False,
+    restart: RestartOption = False,
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+) -> None:
+    """Turn footage into a recording, and say what in it will mislead the labels.
+
+    Stopped at any moment, the same command goes on where it was.
+    """
+    from rich.console import Console
+
+    from fishrt.cli.progress import frame_progress
+    from fishrt.config import load_config
+    from fishrt.recording_writer import Existing, Unfinished
+    from training.complete import Keyframes, LabelOptions
+    from training.prepare import PrepareRequest, check_sources, prepare_recording
+    from training.source_reader import Damaged
+
+    settings = [*(overrides or ()), *(["preprocess.deflicker=true"] if deflicker else [])]
+    automatic = threshold == "auto"
+    if threshold is not None and not automatic:
+        settings.append(f"label.threshold={_number(threshold)}")
+    request = PrepareRequest(
+        sources=tuple(sources),
+        config=load_config(config, settings),
+        labels=LabelOptions(Keyframes(keyframes), quantile if automatic else None),
+        source_fps=source_fps,
+        minutes=minutes,
+        damaged=Damaged(damaged),
+    )
+    console = Console(stderr=True)
+    with frame_progress(console) as progress:
+        if check:
+            metadata = check_sources(request, progress)
+        else:
+            metadata = prepare_recording(
+                request,
+                output,
+                unfinished=Unfinished.RESTART if restart else Unfinished.RESUME,
+                existing=Existing.REPLACE if overwrite else Existing.KEEP,
+                progress=progress,
+            )
+    if not check:
+        _draw(console, output, html=html)
+    if as_json:
+        typer.echo(metadata.model_dump_json(indent=2))
+        return
+    _tell(metadata, console, None if check else output)
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise typer.BadParameter("give auto or a number such as 0.001", param_hint="--threshold")
+    return value
+
+
+def _draw(console, output: Path, *, html: bool) -> None:  # type: ignore[no-untyped-def]
+    """The picture of the recording, where matplotlib is installed."""
+    from importlib.util import find_spec
+
+    if find_spec("matplotlib") is None:
+        console.print("no report.png: that needs the extra train (pip install -e '.[train]').")
+        return
+    from training.recording_report import write_report
+
+    write_report(output, html=html)
+
+
+def _tell(metadata, console, output: Path | None) -> None:  # type: ignore[no-untyped-def]
+    from rich.markup import escape
+
+    for finding in metadata.findings:
+        where = f"{finding.source}: " if finding.source else ""
+        console.print(f"[yellow]{finding.kind}[/]  {escape(where + finding.sentence)}")
+    if not metadata.findings:
+        console.print("The footage check found nothing wrong.")
+    frames = sum(source.stop - source.first for source in metadata.sources)
+    length = f"{frames} frames, {frames / metadata.fps / 60:.1f} minutes"
+    console.print(
+        f"{length} checked." if output is None else f"{length} are in {escape(str(output))}."
+    )

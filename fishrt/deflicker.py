@@ -1,0 +1,49 @@
+"""Taking lamp flicker out of a picture, the same for footage and live: causal, one at a time."""
+
+import statistics
+from collections import deque
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+# One second at 30 frames/s: whole periods of every alias that mains flicker has at that rate
+# (100 Hz shows as 10 Hz, 120 Hz at 29.97 as a slow beat that no second can hold).
+REFERENCE_PICTURES = 30
+# A picture is brightened or darkened by at most a quarter: more is no flicker but a lamp that
+# was switched.
+LARGEST_GAIN = 1.25
+
+
+class Deflicker:
+    """Scales every picture to the median brightness of the last second.
+
+    It looks back only, so live pictures get what recorded ones got.
+    """
+
+    def __init__(self) -> None:
+        self._recent: deque[float] = deque(maxlen=REFERENCE_PICTURES)
+
+    def __call__(self, view: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Takes the flicker out of the next picture.
+
+        Args:
+            view: uint8 `(H, W)`, the grey camera picture within the region of interest.
+
+        Returns:
+            uint8 `(H, W)`, scaled to the median brightness of the last 30 pictures, this one
+            included; unchanged where the picture is black.
+        """
+        brightness = float(cv2.mean(view)[0])
+        self._recent.append(brightness)
+        if brightness <= 0:
+            return view
+        gain = statistics.median(self._recent) / brightness
+        gain = min(max(gain, 1 / LARGEST_GAIN), LARGEST_GAIN)
+        return np.asarray(cv2.convertScaleAbs(view, alpha=gain), np.uint8)
+
+    def reset(self, brightness: Iterable[float] = ()) -> None:
+        """Forgets the past, or takes it from mean grey levels that were measured before."""
+        self._recent.clear()
+        self._recent.extend(brightness)

@@ -1,0 +1,99 @@
+"""All checks of the footage, one after another."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fishrt.footage.brightness import check_exposure, check_flicker
+from fishrt.footage.finding import Finding, FindingKind
+from fishrt.footage.keyframes import PeriodicPeaks, find_periodic_peaks
+from fishrt.footage.measured import SourceFootage
+from fishrt.footage.threshold import check_threshold, window_ranges
+from fishrt.footage.timing import check_timing
+from fishrt.motion import LabelRule
+
+# A shift counts where the whole picture takes part and it is this large, in pixels of a picture
+# 160 wide. Measured without shake: at most 0.06 pixels at a response above 0.3 (school video).
+MIN_RESPONSE = 0.3
+MIN_SHIFT = 0.25
+# So many of the measured pairs must have moved: a single knock against the tank is a finding.
+MIN_SHAKEN = 1
+
+
+def check_footage(
+    footage: Sequence[SourceFootage],
+    rule: LabelRule,
+    clip_frames: int,
+    label_energy: Sequence[NDArray[np.float64]] | None = None,
+) -> tuple[Finding, ...]:
+    """Looks for everything that misleads the labels.
+
+    Args:
+        footage: What was measured on each source.
+        rule: The label rule.
+        clip_frames: Frames in a clip.
+        label_energy: For each source the motion energy that its labels come from, where that is
+            not its own.
+
+    Returns:
+        The findings, source by source; empty for good footage.
+    """
+    findings: list[Finding] = []
+    for one in footage:
+        beat = find_periodic_peaks(one.motion_energy, one.segments)
+        findings += check_keyframes(one, beat)
+        findings += check_flicker(one, beat.period if beat else None)
+        findings += check_timing(one, clip_frames, rule.horizon)
+        findings += check_shake(one)
+        findings += check_exposure(one)
+    energies = label_energy or [one.motion_energy for one in footage]
+    ranges = [
+        window_ranges(energy, one.segments, rule.horizon)
+        for energy, one in zip(energies, footage, strict=True)
+    ]
+    if ranges:
+        findings += check_threshold(np.concatenate(ranges), rule)
+    return tuple(findings)
+
+
+def check_keyframes(footage: SourceFootage, beat: PeriodicPeaks | None) -> list[Finding]:
+    """Says what was found at a beat in the motion energy."""
+    if beat is None:
+        return []
+    return [
+        Finding(
+            kind=FindingKind.KEYFRAMES,
+            source=footage.name,
+            sentence=f"The motion energy peaks every {beat.period} frames, which is the codec's "
+            "keyframes and not behaviour. Use --keyframes ignore to keep them out of the labels, "
+            "or film with less compression (such as -crf 12) and rare keyframes.",
+            values={
+                "period": beat.period,
+                "phase": beat.phase,
+                "evidence": beat.evidence,
+                "share": beat.share,
+            },
+        )
+    ]
+
+
+def check_shake(footage: SourceFootage) -> list[Finding]:
+    """Says whether the camera moved against the tank."""
+    measured = footage.shift[np.isfinite(footage.shift[:, 0])]
+    whole = measured[measured[:, 2] >= MIN_RESPONSE]
+    size = np.hypot(whole[:, 0], whole[:, 1])
+    shaken = int((size >= MIN_SHIFT).sum())
+    if shaken < MIN_SHAKEN:
+        return []
+    share = shaken / len(measured)
+    return [
+        Finding(
+            kind=FindingKind.SHAKE,
+            source=footage.name,
+            sentence=f"The camera moves: in {share:.1%} of the moments that were looked at the "
+            f"whole picture shifts, by up to {size.max():.2g} pixels of 160. Fix the camera to "
+            "something that does not touch the tank or the floor that people walk on.",
+            values={"share": share, "largest_shift": float(size.max())},
+        )
+    ]

@@ -1,0 +1,50 @@
+"""What was measured on one source while it was read."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class SourceFootage:
+    """One source at the model's frame rate; the arrays may be memory maps.
+
+    Attributes:
+        name: The source as the user named it.
+        fps: Frames a second of the arrays.
+        declared_fps: Frames a second that the header says, or None.
+        measured_fps: Frames a second by the timestamps, or None.
+        motion_energy: float64 `(T - 1,)`.
+        brightness: float32 `(T,)`, mean grey level (0 .. 255) of the camera picture within the
+            region of interest, before the background is subtracted.
+        shift: float32 `(T, 3)`: how far the picture moved since the one before, dx and dy in
+            pixels of the small picture, and the response of the phase correlation; NaN where it
+            was not measured.
+        segments: Frames `[first, stop)` without lost time, in order. Motion energy across the
+            border of two is none.
+        repeated: Frames that are the one before once more, because the source is slower.
+        lost: Frames for which there was no picture.
+        surplus: Pictures that no frame needed, because the source is faster.
+        damaged: Pictures that could not be read and were left out.
+        ended_early: One sentence if it ended before its declared end.
+    """
+
+    name: str
+    fps: float
+    declared_fps: float | None
+    measured_fps: float | None
+    motion_energy: NDArray[np.float64]
+    brightness: NDArray[np.float32]
+    shift: NDArray[np.float32]
+    segments: tuple[tuple[int, int], ...]
+    repeated: int = 0
+    lost: int = 0
+    surplus: int = 0
+    damaged: int = 0
+    ended_early: str | None = None
+
+    @property
+    def longest(self) -> tuple[int, int]:
+        """The longest stretch without lost time, frames `[first, stop)`."""
+        return max(self.segments, key=lambda segment: segment[1] - segment[0], default=(0, 0))

@@ -1,0 +1,145 @@
+"""NumPy files that grow by one entry at a time and can be gone on with after a crash."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+# Entries are written in blocks of about this size, or number where they are small.
+BLOCK_BYTES = 1 << 20
+BLOCK_ITEMS = 4096
+
+
+class GrowingArray:
+    """A `.npy` file `(count, *item shape)` that entries are appended to.
+
+    The file is a valid array after every `flush`. Memory does not grow with it.
+    """
+
+    def __init__(
+        self, path: Path, dtype: DTypeLike, item_shape: tuple[int, ...] = (), keep: int = 0
+    ) -> None:
+        """Opens the file.
+
+        Args:
+            path: The file.
+            dtype: Type of the entries.
+            item_shape: Shape of one entry.
+            keep: Entries of an existing file to keep; 0 begins it anew.
+
+        Raises:
+            ValueError: If the existing file is not such an array, or has fewer entries.
+            OSError: If it cannot be read or written.
+        """
+        self.path = path
+        self.dtype = np.dtype(dtype)
+        self.item_shape = item_shape
+        self.count = keep
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        if keep:
+            _check(path, self.dtype, item_shape, keep)
+        self._file = path.open("r+b" if keep else "w+b")
+        self._write_header()
+        self._file.truncate(self._file.tell() + keep * self._item_bytes)
+        self._file.seek(0, os.SEEK_END)
+
+    @property
+    def _item_bytes(self) -> int:
+        return self.dtype.itemsize * int(np.prod(self.item_shape, dtype=np.int64))
+
+    def append(self, item: ArrayLike) -> None:
+        """Adds one entry, which is copied.
+
+        Raises:
+            ValueError: If it has another shape.
+            OSError: If a block of entries cannot be written; `flush` can be tried again.
+        """
+        array = np.asarray(item, self.dtype)
+        if array.shape != self.item_shape:
+            raise ValueError(f"an entry of {self.path} is {self.item_shape}, not {array.shape}.")
+        self._pending.append(array.tobytes())
+        self._pending_bytes += self._item_bytes
+        self.count += 1
+        if self._pending_bytes >= BLOCK_BYTES or len(self._pending) >= BLOCK_ITEMS:
+            self._write_pending()
+
+    def extend(self, items: NDArray[np.generic]) -> None:
+        """Adds the entries `(n, *item shape)`, in order.
+
+        Raises:
+            ValueError: If they have another shape.
+            OSError: If they cannot be written; `flush` can be tried again.
+        """
+        array = np.asarray(items, self.dtype)
+        if array.shape[1:] != self.item_shape:
+            raise ValueError(f"entries of {self.path} are {self.item_shape}, not {array.shape}.")
+        self._pending.append(array.tobytes())
+        self._pending_bytes += array.nbytes
+        self.count += len(array)
+        self._write_pending()
+
+    def flush(self, *, durable: bool = False) -> None:
+        """Makes the file a valid array of all entries so far.
+
+        Args:
+            durable: Wait until the disk has them, too.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        self._write_pending()
+        self._file.seek(0)
+        self._write_header()
+        self._file.seek(0, os.SEEK_END)
+        self._file.flush()
+        if durable:
+            os.fsync(self._file.fileno())
+
+    def view(self) -> NDArray[np.generic]:
+        """All entries so far as a read-only memory map (an empty array if there are none)."""
+        self.flush()
+        if not self.count or not self._item_bytes:
+            return np.zeros((self.count, *self.item_shape), self.dtype)
+        view: NDArray[np.generic] = np.load(self.path, mmap_mode="r", allow_pickle=False)
+        return view
+
+    def close(self) -> None:
+        """Closes the file; what was not flushed is lost. May be called more than once."""
+        self._pending.clear()
+        self._file.close()
+
+    def _write_pending(self) -> None:
+        if self._pending:
+            at = self._file.tell()
+            try:
+                self._file.write(b"".join(self._pending))
+                self._file.flush()
+            except OSError:  # half a block on a full disk: the next try begins where this one did
+                self._file.seek(at)
+                raise
+            self._pending.clear()
+            self._pending_bytes = 0
+
+    def _write_header(self) -> None:
+        # numpy pads the header so that the first dimension can be written anew in place
+        description = np.lib.format.dtype_to_descr(self.dtype)
+        shape = (self.count, *self.item_shape)
+        np.lib.format.write_array_header_1_0(
+            self._file, {"descr": description, "fortran_order": False, "shape": shape}
+        )
+
+
+def _check(path: Path, dtype: np.dtype[np.generic], item_shape: tuple[int, ...], keep: int) -> None:
+    """Refuses a file that does not hold at least `keep` such entries.
+
+    The header may be older than the data: it is rewritten at every flush only.
+    """
+    with path.open("rb") as file:
+        np.lib.format.read_magic(file)
+        shape, _, stored = np.lib.format.read_array_header_1_0(file)
+        size = path.stat().st_size - file.tell()
+    item_bytes = dtype.itemsize * int(np.prod(item_shape, dtype=np.int64))
+    if stored != dtype or shape[1:] != item_shape or size < keep * item_bytes:
+        raise ValueError(f"{path} does not hold {keep} entries of {dtype} {item_shape}")

@@ -1,0 +1,62 @@
+"""Burst labels while the footage comes in: one motion energy at a time, the horizon late."""
+
+from collections import deque
+
+from fishrt.motion import LabelRule
+
+
+class OnlineLabels:
+    """Gives the label of frame t when m[t + horizon] arrives: the numbers of `burst_labels`.
+
+    Constant work and memory per frame: minimum and maximum of the sliding window are kept in
+    two monotonic queues (Lemire, "Streaming maximum-minimum filter", 2006).
+    """
+
+    def __init__(self, rule: LabelRule) -> None:
+        """Starts before the first motion energy.
+
+        Args:
+            rule: Horizon h, depth b and threshold c.
+        """
+        self._rule = rule
+        self._window: deque[float] = deque(maxlen=rule.horizon + 1)
+        self._low: deque[tuple[int, float]] = deque()
+        self._high: deque[tuple[int, float]] = deque()
+        self._index = -1
+
+    @property
+    def delay(self) -> int:
+        """How many frames late a label comes: the horizon."""
+        return self._rule.horizon
+
+    def push(self, energy: float) -> int | None:
+        """Takes m[t].
+
+        Args:
+            energy: Motion energy of the next frame, as a share of full scale.
+
+        Returns:
+            The label (0 or 1) of frame t - horizon, or None for the first `horizon` calls.
+        """
+        self._index += 1
+        self._window.append(energy)
+        while self._low and self._low[-1][1] >= energy:
+            self._low.pop()
+        while self._high and self._high[-1][1] <= energy:
+            self._high.pop()
+        self._low.append((self._index, energy))
+        self._high.append((self._index, energy))
+        oldest = self._index - self._rule.horizon
+        if self._low[0][0] < oldest:
+            self._low.popleft()
+        if self._high[0][0] < oldest:
+            self._high.popleft()
+        if oldest < 0:
+            return None
+        low, span = self._low[0][1], self._high[0][1] - self._low[0][1]
+        calm_now = self._window[0] <= low + self._rule.depth * span
+        return int(span >= self._rule.threshold and calm_now)
+
+    def reset(self) -> None:
+        """Forgets the past, as at a gap in the footage."""
+        self.__init__(self._rule)  # type: ignore[misc]

@@ -1,0 +1,196 @@
+"""From footage that was taken to a whole recording: check, threshold, labels, splits."""
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fishrt.config import Config, LabelConfig
+from fishrt.footage.check import check_footage
+from fishrt.footage.finding import Finding, FindingKind
+from fishrt.footage.keyframes import PeriodicPeaks, find_periodic_peaks, interpolate_peaks
+from fishrt.footage.measured import SourceFootage
+from fishrt.footage.threshold import auto_threshold
+from fishrt.growing_array import GrowingArray
+from fishrt.recording import (
+    KeyframePeaks,
+    RecordingMetadata,
+    SourceRecord,
+    Split,
+    split_borders,
+)
+from fishrt.recording_writer import RecordingWriter
+from training.source_reader import SourceTally
+
+BLOCK = 1 << 16  # motion energies mended at a time, so that memory does not grow
+
+
+class Keyframes(enum.StrEnum):
+    """What to do with the false peaks that codec keyframes make in the motion energy."""
+
+    KEEP = "keep"
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True)
+class LabelOptions:
+    """How labels are made where the published rule would be misled.
+
+    Attributes:
+        keyframes: What to do with the false peaks of codec keyframes.
+        threshold_quantile: The quantile of the training part's window ranges to take for
+            `label.threshold`, or None for the threshold of the config.
+    """
+
+    keyframes: Keyframes = Keyframes.KEEP
+    threshold_quantile: float | None = None
+
+
+def complete_recording(
+    writer: RecordingWriter,
+    tallies: Sequence[SourceTally],
+    hashes: Sequence[str | None],
+    config: Config,
+    options: LabelOptions,
+) -> RecordingMetadata:
+    """Labels the frames that were taken, checks the footage and makes the recording whole.
+
+    Args:
+        writer: The writer, which has all frames.
+        tallies: What was taken from each source.
+        hashes: SHA-256 of each source, or None.
+        config: Frame rate, preprocessing, label rule and split shares.
+        options: How labels are made.
+
+    Returns:
+        What `recording.yaml` holds.
+    """
+    energy = writer.entries("motion_energy")
+    footage = [_measured(tally, writer, config.clip.fps) for tally in tallies]
+    peaks = [
+        find_periodic_peaks(one.motion_energy, one.segments)
+        if options.keyframes is Keyframes.IGNORE
+        else None
+        for one in footage
+    ]
+    label_energy = _mended(writer, energy, tallies, peaks)
+    splits = split_borders(writer.count, config.split)
+    stretches = [stretch for tally in tallies for stretch in _stretches(tally)]
+    label = _label(config.label, options, label_energy, stretches, splits[Split.TRAIN])
+    findings = check_footage(
+        footage, label.rule, config.clip.geometry.frames, [*_parts(label_energy, tallies)]
+    )
+    writer.label(label_energy, label.rule)
+    metadata = RecordingMetadata(
+        fps=config.clip.fps,
+        height=config.clip.height,
+        width=config.clip.width,
+        preprocess=config.preprocess,
+        label=label,
+        sources=tuple(
+            _record(tally, sha256, peak)
+            for tally, sha256, peak in zip(tallies, hashes, peaks, strict=True)
+        ),
+        splits=splits,
+        threshold_quantile=options.threshold_quantile,
+        findings=tuple(_with_what_was_done(finding, tallies, peaks) for finding in findings),
+    )
+    writer.finish(metadata)
+    return metadata
+
+
+def _measured(tally: SourceTally, writer: RecordingWriter, fps: float) -> SourceFootage:
+    own = slice(tally.first, tally.stop)
+    return SourceFootage(
+        name=tally.name,
+        fps=fps,
+        declared_fps=tally.declared_fps,
+        measured_fps=tally.measured_fps,
+        motion_energy=writer.entries("motion_energy")[tally.first : max(tally.stop - 1, 0)],
+        brightness=writer.entries("brightness")[own],
+        shift=writer.entries("shift")[own],
+        segments=tuple((a - tally.first, b - tally.first) for a, b in _stretches(tally)),
+        repeated=tally.repeated,
+        lost=tally.lost,
+        surplus=tally.surplus,
+        damaged=len(tally.damaged),
+        ended_early=tally.ended_early,
+    )
+
+
+def _stretches(tally: SourceTally) -> list[tuple[int, int]]:
+    return list(pairwise((tally.first, *tally.gaps, tally.stop)))
+
+
+def _parts(
+    energy: NDArray[np.float64], tallies: Sequence[SourceTally]
+) -> list[NDArray[np.float64]]:
+    return [energy[tally.first : max(tally.stop - 1, 0)] for tally in tallies]
+
+
+def _mended(
+    writer: RecordingWriter,
+    energy: NDArray[np.float64],
+    tallies: Sequence[SourceTally],
+    peaks: Sequence[PeriodicPeaks | None],
+) -> NDArray[Any]:
+    """The motion energy that labels come from; kept as `label_energy.npy` where it differs."""
+    if not any(peaks):
+        return energy
+    mended = GrowingArray(writer.folder / "label_energy.npy", np.float64)
+    for tally, peak in zip(tallies, peaks, strict=True):
+        # the entry between two sources belongs to neither and is copied
+        own = energy[tally.first : min(tally.stop, len(energy))]
+        for start in range(0, len(own), BLOCK):
+            stop = min(start + BLOCK, len(own))
+            mended.extend(
+                own[start:stop]
+                if peak is None
+                else interpolate_peaks(own, peak.period, peak.phase, start, stop)
+            )
+    view = mended.view()
+    mended.close()
+    return view
+
+
+def _label(
+    label: LabelConfig,
+    options: LabelOptions,
+    energy: NDArray[np.float64],
+    stretches: Sequence[tuple[int, int]],
+    train: tuple[int, int],
+) -> LabelConfig:
+    """The label rule, its threshold taken from the training part if that is asked for."""
+    if options.threshold_quantile is None:
+        return label
+    within = [(max(a, train[0]), min(b, train[1])) for a, b in stretches]
+    kept = tuple((a, b) for a, b in within if a < b)
+    threshold = auto_threshold(energy, kept, label.horizon, options.threshold_quantile)
+    return label.model_copy(update={"threshold": threshold})
+
+
+def _record(tally: SourceTally, sha256: str | None, peak: PeriodicPeaks | None) -> SourceRecord:
+    return SourceRecord(
+        name=tally.name,
+        sha256=sha256,
+        declared_fps=tally.declared_fps,
+        measured_fps=tally.measured_fps,
+        first=tally.first,
+        stop=tally.stop,
+        gaps=tuple(tally.gaps),
+        keyframes=KeyframePeaks(period=peak.period, phase=peak.phase) if peak else None,
+    )
+
+
+def _with_what_was_done(
+    finding: Finding, tallies: Sequence[SourceTally], peaks: Sequence[PeriodicPeaks | None]
+) -> Finding:
+    mended = {tally.name for tally, peak in zip(tallies, peaks, strict=True) if peak}
+    if finding.kind is not FindingKind.KEYFRAMES or finding.source not in mended:
+        return finding
+    done = f"{finding.sentence} Done: the labels leave these peaks out."
+    return finding.model_copy(update={"sentence": done})

@@ -1,0 +1,304 @@
+"""From any footage to a recording: read, place in time, preprocess, write, check."""
+
+import contextlib
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fishrt.config import Config
+from fishrt.errors import SourceError
+from fishrt.footage.shake import ShakeMeter
+from fishrt.preprocess import Preprocessor, make_preprocessor
+from fishrt.recording import RecordingMetadata
+from fishrt.recording_writer import (
+    Existing,
+    Layout,
+    RecordingWriter,
+    Unfinished,
+    write_recording,
+)
+from fishrt.stored_background import save_background, stored_background
+from fishrt.video import SourceInfo, SourceKind, VideoSource
+from fishrt.video.background import learn_common_background
+from fishrt.video.factory import open_recorded
+from training.complete import LabelOptions, complete_recording
+from training.source_reader import Damaged, SourceReader, SourceTally, source_sha256
+
+# Camera pictures kept for the report: a few from the beginning on, ever farther apart, because
+# nobody knows how long it will be.
+EXAMPLE_FRAMES = (0, 100, 1_000, 10_000, 100_000)
+EXAMPLES_FOLDER = "examples"
+MEASURED_TRACKS = {"brightness": (np.float32, ()), "shift": (np.float32, (3,))}
+
+
+@dataclass(frozen=True)
+class PrepareRequest:
+    """What to make a recording of.
+
+    Attributes:
+        sources: Files, folders of numbered images, URLs, `demo[:SEED]`, in this order.
+        config: Frame size and rate, preprocessing, label rule and split shares.
+        labels: How labels are made.
+        source_fps: Frames a second of sources that do not say it, or say it wrongly; None to
+            believe them.
+        minutes: How much to take of every source at most; needed where there is no end.
+        damaged: What to do with what cannot be read.
+    """
+
+    sources: tuple[str, ...]
+    config: Config
+    labels: LabelOptions = field(default_factory=LabelOptions)
+    source_fps: float | None = None
+    minutes: float | None = None
+    damaged: Damaged = Damaged.STOP
+
+    @property
+    def frame_limit(self) -> int | None:
+        """Frames to take of every source at most."""
+        fps = self.config.clip.fps
+        return None if self.minutes is None else max(round(self.minutes * 60 * fps), 1)
+
+    def as_data(self) -> dict[str, Any]:
+        """What an unfinished recording is compared with: all that decides about its frames.
+
+        Label options and what to do with damage may change when it is gone on with.
+        """
+        clip, preprocess = self.config.clip, self.config.preprocess
+        return {
+            "command": "prepare",
+            "sources": [_absolute(source) for source in self.sources],
+            "frame": [clip.height, clip.width, clip.fps],
+            "preprocess": preprocess.model_dump(mode="json"),
+            "source_fps": self.source_fps,
+            "minutes": self.minutes,
+        }
+
+
+Progress = Callable[[str, int, int | None], None]
+"""Is told the source, the frames done of all, and how many those are, if known."""
+
+
+def prepare_recording(
+    request: PrepareRequest,
+    folder: Path,
+    *,
+    unfinished: Unfinished = Unfinished.RESUME,
+    existing: Existing = Existing.KEEP,
+    progress: Progress = lambda *_: None,
+) -> RecordingMetadata:
+    """Makes a recording.
+
+    Killed at any moment, it goes on where it was when it is called again.
+
+    Args:
+        request: What to make it of.
+        folder: Where it goes.
+        unfinished: What to do with an unfinished one.
+        existing: What to do with a whole one in this place.
+        progress: Told how far it is.
+
+    Returns:
+        What `recording.yaml` holds, the findings of the footage check among it.
+
+    Raises:
+        SourceError: If a source cannot be read; what was read before it is kept.
+        OutputError: If the folder cannot be written; what was written is kept.
+        RecordingError: If an unfinished recording of something else is in the way.
+    """
+    total = _look_at_all(request)
+    clip = request.config.clip
+    layout = Layout(clip.height, clip.width, tracks=MEASURED_TRACKS)
+    with write_recording(
+        folder, layout, request.as_data(), unfinished=unfinished, existing=existing
+    ) as writer:
+        return _fill(writer, request, lambda name, done: progress(name, done, total))
+
+
+def check_sources(
+    request: PrepareRequest, progress: Progress = lambda *_: None
+) -> RecordingMetadata:
+    """The footage check alone: reads everything and keeps nothing.
+
+    Args:
+        request: What to check.
+        progress: Told how far it is.
+
+    Returns:
+        What `recording.yaml` would hold.
+
+    Raises:
+        SourceError: If a source cannot be read.
+    """
+    total = _look_at_all(request)
+    clip = request.config.clip
+    layout = Layout(clip.height, clip.width, frames=False, tracks=MEASURED_TRACKS)
+    with (
+        tempfile.TemporaryDirectory(prefix="fishrt-check-") as scratch,
+        write_recording(Path(scratch) / "check", layout, request.as_data()) as writer,
+    ):
+        return _fill(writer, request, lambda name, done: progress(name, done, total))
+
+
+def _look_at_all(request: PrepareRequest) -> int | None:
+    """Opens every source once, so that a wrong name shows at once and not after hours.
+
+    Returns:
+        How many frames there will be, about; None where that is not known.
+    """
+    total: float | None = 0.0
+    for text in request.sources:
+        if "://" in text:  # a stream would be connected to twice
+            total = None
+            continue
+        source = _open(text, request)
+        source.close()
+        frames = _frames_in(source.info, request)
+        total = total + frames if total is not None and frames is not None else None
+    return None if total is None else round(total)
+
+
+def _frames_in(info: SourceInfo, request: PrepareRequest) -> float | None:
+    limit = request.frame_limit
+    fps = request.source_fps or info.declared_fps
+    if info.frame_count is None or fps is None:
+        if limit is None and info.kind is not SourceKind.FILE:
+            raise SourceError(f"{info.name} has no end; say how much of it to take with --minutes.")
+        return limit
+    frames = info.frame_count * request.config.clip.fps / fps
+    return min(frames, limit) if limit else frames
+
+
+def _open(text: str, request: PrepareRequest) -> VideoSource:
+    return open_recorded(text, fps=request.config.clip.fps, source_fps=request.source_fps)
+
+
+def _fill(
+    writer: RecordingWriter, request: PrepareRequest, progress: Callable[[str, int], None]
+) -> RecordingMetadata:
+    background = _background(writer.folder, request)
+    tallies = [SourceTally(**data) for data in writer.state.get("tallies", [])]
+    number = int(writer.state.get("source", 0))
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="fishrt-sha256") as pool:
+        hashes = [pool.submit(source_sha256, tally.name, tally.kind) for tally in tallies]
+        for index in range(number, len(request.sources)):
+            resumes = index == number and bool(writer.state.get("inside"))
+            with contextlib.closing(_open(request.sources[index], request)) as source:
+                if not resumes or source.info.is_live:
+                    tallies.append(
+                        SourceTally(request.sources[index], source.info.kind, writer.count)
+                    )
+                    hashes.append(pool.submit(source_sha256, tallies[-1].name, tallies[-1].kind))
+                _take(writer, request, source, background, _Place(tallies, index), progress)
+        return complete_recording(
+            writer,
+            tallies,
+            [future.result() for future in hashes],
+            request.config,
+            request.labels,
+        )
+
+
+@dataclass(frozen=True)
+class _Place:
+    """How far the reading is: the last tally is that of source number `source`."""
+
+    tallies: list[SourceTally]
+    source: int
+
+    def as_data(self, *, inside: bool) -> dict[str, Any]:
+        return {
+            "tallies": [tally.as_data() for tally in self.tallies],
+            "source": self.source if inside else self.source + 1,
+            "inside": inside,
+        }
+
+
+def _take(
+    writer: RecordingWriter,
+    request: PrepareRequest,
+    source: VideoSource,
+    background: NDArray[np.uint8] | None,
+    place: _Place,
+    progress: Callable[[str, int], None],
+) -> None:
+    """Reads one source to its end, or on from where its tally says."""
+    config = request.config
+    preprocess = make_preprocessor(config.clip, config.preprocess, background)
+    reader = SourceReader(
+        source,
+        place.tallies[-1],
+        config.clip.fps,
+        source_fps=request.source_fps,
+        frame_limit=request.frame_limit,
+        damaged=request.damaged,
+    )
+    place.tallies[-1] = tally = reader.tally
+    if tally.frames and preprocess.deflicker:
+        preprocess.deflicker.reset(writer.entries("brightness")[tally.first :][-60:])
+    try:
+        _record_all(writer, reader, preprocess, place, progress)
+    except SourceError as error:
+        if request.damaged is Damaged.STOP:
+            raise _with_the_way_on(error, writer) from error
+        tally.ended_early = str(error)
+    finally:
+        if tally.stop == writer.count:  # not between a picture and its frame
+            writer.save_quietly(place.as_data(inside=True))
+    writer.safe(place.as_data(inside=False), now=True)
+
+
+def _record_all(
+    writer: RecordingWriter,
+    reader: SourceReader,
+    preprocess: Preprocessor,
+    place: _Place,
+    progress: Callable[[str, int], None],
+) -> None:
+    meter = ShakeMeter()
+    name = reader.tally.name
+    for picture, repeats in reader.frames():
+        view = preprocess.view(picture.image)
+        frame = preprocess.frame(view)
+        writer.repeat(repeats)
+        if writer.count in EXAMPLE_FRAMES:
+            _keep_example(writer.folder, writer.count, view)
+        writer.append(frame, brightness=cv2.mean(view)[0], shift=meter.push(view))
+        writer.safe(place.as_data(inside=True))
+        progress(name, writer.count)
+
+
+def _with_the_way_on(error: SourceError, writer: RecordingWriter) -> SourceError:
+    if not writer.count:
+        return error
+    return type(error)(
+        f"{error} The {writer.count} frames before it are kept: mend the source and run the "
+        "command once more, or add --damaged skip to go on without it."
+    )
+
+
+def _background(folder: Path, request: PrepareRequest) -> NDArray[np.uint8] | None:
+    """The background of all sources; that of an unfinished recording is used again."""
+    background = stored_background(folder, "the unfinished recording", SourceError)
+    if background is None:
+        config = request.config
+        background = learn_common_background(request.sources, config.preprocess, config.clip.fps)
+        save_background(folder, background)
+    return background
+
+
+def _keep_example(folder: Path, frame: int, view: NDArray[np.uint8]) -> None:
+    (folder / EXAMPLES_FOLDER).mkdir(exist_ok=True)
+    cv2.imwrite(str(folder / EXAMPLES_FOLDER / f"{frame:08d}.png"), view)
+
+
+def _absolute(source: str) -> str:
+    """A path in full, so that the request is the same from another working folder."""
+    path = Path(source).expanduser()
+    return str(path.resolve()) if path.exists() else source

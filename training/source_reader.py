@@ -1,0 +1,219 @@
+"""One source, read once from end to end and placed on the model's time grid."""
+
+import enum
+import hashlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fishrt.errors import RecordingError
+from fishrt.storage import sha256_of
+from fishrt.video import SourceFrame, SourceKind, VideoSource
+from fishrt.video.images import IMAGE_SUFFIXES
+from fishrt.video.prefetch import decoded_ahead
+from fishrt.video.resample import Placement, Resampler
+from fishrt.video.source import DamagedPictureError, RecordedSource
+
+
+class Damaged(enum.StrEnum):
+    """What to do when a source, or one picture of a folder, cannot be read."""
+
+    STOP = "stop"
+    SKIP = "skip"
+
+
+@dataclass
+class SourceTally:
+    """What was taken from a source so far; plain data, so that it can be stored.
+
+    Attributes:
+        name: The source as the user named it.
+        kind: What kind of source it is.
+        first: Frame of the recording at which it begins.
+        frames: Frames that it has filled.
+        pictures: Pictures that were passed, damaged ones included.
+        damaged: Which of them could not be read, counted from 0.
+        gaps: Frames of the recording before which time was lost.
+        repeated: Frames that are the one before once more.
+        lost: Frames for which there was no picture.
+        surplus: Pictures that no frame needed.
+        declared_fps: Frames a second that the header says.
+        ended_early: One sentence if it ended before its declared end.
+        seconds: Sum of the intervals between pictures, without those across gaps.
+        intervals: How many those are.
+    """
+
+    name: str
+    kind: SourceKind
+    first: int
+    frames: int = 0
+    pictures: int = 0
+    damaged: list[int] = field(default_factory=list)
+    gaps: list[int] = field(default_factory=list)
+    repeated: int = 0
+    lost: int = 0
+    surplus: int = 0
+    declared_fps: float | None = None
+    ended_early: str | None = None
+    seconds: float = 0.0
+    intervals: int = 0
+
+    @property
+    def stop(self) -> int:
+        """The frame of the recording after its last one."""
+        return self.first + self.frames
+
+    @property
+    def measured_fps(self) -> float | None:
+        """Frames a second by the timestamps, or None where there are too few."""
+        return self.intervals / self.seconds if self.intervals and self.seconds > 0 else None
+
+    def as_data(self) -> dict[str, Any]:
+        """As plain data; `SourceTally(**data)` is the way back."""
+        return asdict(self)
+
+
+class SourceReader:
+    """Gives the pictures of one source that fill a frame, and keeps the tally.
+
+    A reader that is given the tally of one that was killed passes what that one took and goes
+    on behind it.
+    """
+
+    def __init__(
+        self,
+        source: VideoSource,
+        tally: SourceTally,
+        fps: float,
+        *,
+        source_fps: float | None = None,
+        frame_limit: int | None = None,
+        damaged: Damaged = Damaged.STOP,
+    ) -> None:
+        """Passes what the tally says was taken before.
+
+        Args:
+            source: An open source; the caller closes it.
+            tally: What was taken from it before; is kept up to date.
+            fps: The model's frames a second.
+            source_fps: Frames a second that the user says the source has, or None.
+            frame_limit: Time grid positions after which to stop, or None for the end.
+            damaged: What to do with a picture that cannot be read.
+
+        Raises:
+            RecordingError: If the source is not what it was when the tally was taken.
+        """
+        self._source = source
+        self._resampler = Resampler(fps, source_fps or source.info.declared_fps)
+        self._limit = frame_limit
+        self._policy = damaged
+        self._last: float | None = None
+        self.tally = tally
+        self._pass_over()
+
+    def frames(self) -> Iterator[tuple[SourceFrame, int]]:
+        """The pictures that fill a frame, and how often the frame before is to be repeated first.
+
+        The tally counts a picture as taken when it is handed out.
+
+        Raises:
+            SourceError: If the source fails.
+        """
+        with decoded_ahead(self._source) as pictures:
+            while not self._enough:
+                try:
+                    picture = next(pictures, None)
+                except DamagedPictureError:
+                    if self._policy is Damaged.STOP:
+                        raise
+                    self.tally.damaged.append(self.tally.pictures)
+                    self.tally.pictures += 1
+                    continue
+                if picture is None:
+                    break
+                placement = self._resampler.push(picture.timestamp)
+                self._book(placement, picture.timestamp)
+                if placement.slot is not None and not self._beyond(placement):
+                    yield picture, placement.repeats
+        self.tally.ended_early = self._source.ended_early
+
+    @property
+    def _enough(self) -> bool:
+        return self._limit is not None and self._resampler.slots >= self._limit
+
+    def _beyond(self, placement: Placement) -> bool:
+        return (
+            self._limit is not None and placement.slot is not None and placement.slot >= self._limit
+        )
+
+    def _book(self, placement: Placement, timestamp: float) -> None:
+        tally = self.tally
+        tally.pictures += 1
+        if placement.slot is None:
+            tally.surplus += 1
+        elif not self._beyond(placement):
+            if placement.lost and tally.frames:
+                tally.gaps.append(tally.stop)
+            tally.frames += placement.repeats + 1
+            tally.repeated += placement.repeats
+            tally.lost += placement.lost
+        if self._last is not None and not placement.lost and timestamp > self._last:
+            tally.seconds += timestamp - self._last
+            tally.intervals += 1
+        self._last = timestamp
+
+    def _pass_over(self) -> None:
+        before = self.tally
+        if not before.pictures:
+            before.declared_fps = self._source.info.declared_fps
+            return
+        if not isinstance(self._source, RecordedSource):
+            raise RuntimeError("a live source cannot be read once more")
+        self.tally = SourceTally(
+            before.name,
+            before.kind,
+            before.first,
+            declared_fps=before.declared_fps,
+            damaged=before.damaged,
+        )
+        damaged = frozenset(before.damaged)
+        for index in range(before.pictures):
+            timestamp = self._source.skip()
+            if timestamp is None:
+                break
+            if index in damaged:
+                self.tally.pictures += 1
+            else:
+                self._book(self._resampler.push(timestamp), timestamp)
+        if self.tally != before:
+            raise RecordingError(
+                f"{before.name} is not what it was when this recording was begun; begin anew "
+                "with --restart."
+            )
+
+
+def source_sha256(name: str, kind: SourceKind) -> str | None:
+    """SHA-256 of a video file, or of all pictures of a folder in the order of their names.
+
+    Returns:
+        64 hexadecimal digits, or None for what cannot be read twice, or not at all.
+    """
+    path = Path(name).expanduser()
+    try:
+        if kind == SourceKind.FILE:
+            return sha256_of(path)
+        if kind == SourceKind.IMAGES:
+            return _folder_sha256(path)
+    except OSError:
+        return None
+    return None
+
+
+def _folder_sha256(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
+            digest.update(path.name.encode() + b"\0")
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
