@@ -150,18 +150,20 @@ class RecordingWriter:
         """All entries so far of `motion_energy` or of a track, a read-only memory map."""
         return {"motion_energy": self._energy, **self._tracks}[name].view()
 
-    def safe(self, state: Mapping[str, Any], *, now: bool = False) -> None:
-        """Makes sure, every few seconds, that a kill loses nothing of what was written.
+    @property
+    def due(self) -> bool:
+        """Whether it is time to make safe what there is."""
+        return time.monotonic() - self._safe_at >= SAFE_EVERY_SECONDS
+
+    def safe(self, state: Mapping[str, Any]) -> None:
+        """Makes sure that a kill loses nothing of what was written so far.
 
         Args:
             state: What the caller needs to go on from here; plain data.
-            now: Do it even if the last time is not long ago.
 
         Raises:
             OSError: If the disk does not take it.
         """
-        if not now and time.monotonic() - self._safe_at < SAFE_EVERY_SECONDS:
-            return
         for array in self._arrays:
             array.flush(durable=True)
         content = {
@@ -178,7 +180,7 @@ class RecordingWriter:
     def save_quietly(self, state: Mapping[str, Any]) -> None:
         """Makes safe what there is; where even that fails, the last safe point stays."""
         with contextlib.suppress(OSError, ValueError):
-            self.safe(state, now=True)
+            self.safe(state)
 
     def label(self, energy: NDArray[np.float64], rule: LabelRule) -> None:
         """Computes the burst labels.
@@ -198,7 +200,7 @@ class RecordingWriter:
 
     def finish(self, metadata: RecordingMetadata) -> None:
         """Makes the recording whole; `label` was called before."""
-        self.safe(self.state, now=True)
+        self.safe(self.state)
         text = yaml.safe_dump(metadata.model_dump(mode="json"), sort_keys=False)
         scratch = self.folder / f"{METADATA_FILE}.new"
         scratch.write_text(text, encoding="utf-8")

@@ -45,7 +45,7 @@ def test_help_and_version():
     assert fishrt("--version").stdout.strip() == f"fishrt {__version__}"
     for flag in ("-h", "--help"):
         listed = fishrt(flag).stdout
-        for command in ("simulate", "train", "export", "live", "bench"):
+        for command in ("prepare", "simulate", "train", "export", "live", "bench"):
             assert command in listed
             assert "Usage" in fishrt(command, flag).stdout
 
@@ -53,7 +53,7 @@ def test_help_and_version():
 def test_simulate_writes_the_tank_and_its_true_state(tank):
     recording = load_recording(tank)
     assert recording.frames.shape == (2160, 30, 40)
-    truth = np.load(tank / "truth.npz", allow_pickle=False)
+    truth = {path.stem: np.load(path, allow_pickle=False) for path in (tank / "truth").iterdir()}
     simulated, states = SimulatedTank(TankSpec(seed=4)), []
     for index in range(50):
         states.append(simulated.advance())

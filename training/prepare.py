@@ -251,7 +251,7 @@ def _take(
     finally:
         if tally.stop == writer.count:  # not between a picture and its frame
             writer.save_quietly(place.as_data(inside=True))
-    writer.safe(place.as_data(inside=False), now=True)
+    writer.safe(place.as_data(inside=False))
 
 
 def _record_all(
@@ -270,7 +270,8 @@ def _record_all(
         if writer.count in EXAMPLE_FRAMES:
             _keep_example(writer.folder, writer.count, view)
         writer.append(frame, brightness=cv2.mean(view)[0], shift=meter.push(view))
-        writer.safe(place.as_data(inside=True))
+        if writer.due:
+            writer.safe(place.as_data(inside=True))
         progress(name, writer.count)
 
 

@@ -108,7 +108,8 @@ def _simulate(
         view = preprocess.view(tank.render(state))
         frame = preprocess.frame(view)
         writer.append(frame, brightness=cv2.mean(view)[0], shift=meter.push(view), **_truth(state))
-        writer.safe({})
+        if writer.due:
+            writer.safe({})
         progress(writer.count)
 
 

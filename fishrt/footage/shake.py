@@ -6,20 +6,21 @@ from numpy.typing import NDArray
 
 STRIDE = 15  # pictures from one measurement to the next: half a second at 30 frames/s
 SMALL_WIDTH = 160
+AGREEMENT = 0.25  # pixels of the small picture by which quarters of a shaken one may differ
+SMALLEST = 16  # a smaller picture has no quarters to compare
 NOT_MEASURED = np.full(3, np.nan, np.float32)
 
 
 class ShakeMeter:
     """Compares one picture in fifteen with the one directly before it.
 
-    The shift is that of phase correlation (Kuglin and Hines, 1975) on a small picture. Its
-    response tells whether the whole picture moved (near 1) or only what swims in it (near 0).
+    The shift is that of phase correlation (Kuglin and Hines, 1975) in the four quarters of a
+    small picture. Only a camera moves all four alike; fish that swim together do not.
     """
 
     def __init__(self) -> None:
         self._index = 0
         self._before: NDArray[np.float32] | None = None
-        self._window: NDArray[np.float32] | None = None
 
     def push(self, view: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Takes the next picture.
@@ -28,22 +29,35 @@ class ShakeMeter:
             view: uint8 `(H, W)`, the grey camera picture within the region of interest.
 
         Returns:
-            float32 `(3,)`: dx and dy in pixels of the small picture and the response, or NaN
-            where nothing was measured.
+            float32 `(3,)`: dx and dy in pixels of the small picture, and the response: that of
+            the quarter with the smallest, or 0 if the quarters disagree. NaN where nothing was
+            measured.
         """
         position = self._index % STRIDE
         self._index += 1
         if position == STRIDE - 2:
             self._before = _small(view)
-        if position != STRIDE - 1 or self._before is None:
+        if position != STRIDE - 1 or self._before is None or min(view.shape) < SMALLEST:
             return NOT_MEASURED
-        now, before = _small(view), self._before
-        if self._window is None or self._window.shape != now.shape:
-            self._window = np.asarray(
-                cv2.createHanningWindow((now.shape[1], now.shape[0]), cv2.CV_32F), np.float32
+        return _shift(self._before, _small(view))
+
+
+def _shift(before: NDArray[np.float32], now: NDArray[np.float32]) -> NDArray[np.float32]:
+    height, width = now.shape[0] // 2, now.shape[1] // 2
+    window = cv2.createHanningWindow((width, height), cv2.CV_32F)
+    quarters = []
+    for top in (0, height):
+        for left in (0, width):
+            part = (slice(top, top + height), slice(left, left + width))
+            (dx, dy), response = cv2.phaseCorrelate(
+                np.ascontiguousarray(before[part]), np.ascontiguousarray(now[part]), window
             )
-        (dx, dy), response = cv2.phaseCorrelate(before, now, self._window)
-        return np.asarray([dx, dy, response], np.float32)
+            quarters.append((dx, dy, response))
+    measured = np.asarray(quarters, np.float32)
+    middle = np.median(measured[:, :2], axis=0)
+    agree = bool((np.abs(measured[:, :2] - middle) <= AGREEMENT).all())
+    response = float(measured[:, 2].min()) if agree else 0.0
+    return np.asarray([*middle, response], np.float32)
 
 
 def _small(view: NDArray[np.uint8]) -> NDArray[np.float32]:

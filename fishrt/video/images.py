@@ -1,7 +1,10 @@
 """A folder of numbered pictures as a video source, such as the published 00000.png, 00001.png."""
 
+import os
 import re
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -19,6 +22,8 @@ from fishrt.video.source import (
 )
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
+WORKERS = min(os.cpu_count() or 1, 8)  # OpenCV decodes without holding the interpreter
+LOOK_AHEAD = 4 * WORKERS  # pictures
 _LAST_NUMBER = re.compile(r"(\d+)\D*$")
 
 
@@ -43,6 +48,8 @@ class ImageFolder:
         self._first_number = self._files[0][0]
         self._fps = fps
         self._next = 0
+        self._pool: ThreadPoolExecutor | None = None
+        self._ahead: deque[Future[NDArray[np.uint8]]] = deque()
         first = _read_picture(self._files[0][1])
         self._shape = first.shape[:2]
         self.info = SourceInfo(
@@ -62,11 +69,12 @@ class ImageFolder:
         index = self._next
         self._next += 1
         try:
-            image = self._picture(index)
+            image = self._checked(index, self._decoded(index))
         except DamagedPictureError:
             raise
         except SourceError:
             self._next = index  # what is wrong here may be mended; it is asked for once more
+            self._ahead.clear()
             raise
         return SourceFrame(image, index, self._timestamp(index))
 
@@ -75,6 +83,8 @@ class ImageFolder:
         if self._next >= len(self._files):
             return None
         self._next += 1
+        if self._ahead:
+            self._ahead.popleft().cancel()
         return self._timestamp(self._next - 1)
 
     def spread(self, count: int) -> Iterator[NDArray[np.uint8]]:
@@ -89,13 +99,26 @@ class ImageFolder:
     def close(self) -> None:
         """Ends the source; `read` gives None from now on."""
         self._next = len(self._files)
+        self._ahead.clear()
+        if self._pool:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _decoded(self, index: int) -> NDArray[np.uint8]:
+        """Picture `index`, which `read` wants now; those after it are being decoded already."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="fishrt-image")
+        while len(self._ahead) < LOOK_AHEAD and index + len(self._ahead) < len(self._files):
+            path = self._files[index + len(self._ahead)][1]
+            self._ahead.append(self._pool.submit(_read_picture, path))
+        return self._ahead.popleft().result()
 
     def _timestamp(self, index: int) -> float:
         return (self._files[index][0] - self._first_number) / self._fps
 
     def _picture(self, index: int) -> NDArray[np.uint8]:
-        path = self._files[index][1]
-        image = _read_picture(path)
+        return self._checked(index, _read_picture(self._files[index][1]))
+
+    def _checked(self, index: int, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if image.shape[:2] != self._shape:
             before = f"{self.info.width}x{self.info.height}"
             raise SourceError(size_change_sentence(self.info.name, index, before, size_text(image)))
