@@ -8,6 +8,7 @@ from fishrt.footage.measured import SourceFootage
 
 BLOCK = 512  # pictures in one block of the spectrum: lines 0.06 Hz wide at 30 frames/s
 MAX_BLOCKS = 256
+SURROUNDINGS = 12  # lines on either side that a line is compared with
 MIN_FLICKER_HZ = 1.0  # slower is no lamp
 # A line must stand this far above the rest of the spectrum. Measured largest ratio without
 # flicker: 9 (school video), 13 (simulated tank).
@@ -41,8 +42,9 @@ def check_flicker(footage: SourceFootage, beat: int | None) -> list[Finding]:
         usable &= np.abs(frequency - np.round(frequency / tone) * tone) > 1.5 * frequency[1]
     if usable.sum() < 8:
         return []
-    at = int(np.argmax(np.where(usable, power, -1.0)))
-    floor = float(np.median(power[usable]))
+    around = _surroundings(power)
+    at = int(np.argmax(np.where(usable, power / np.maximum(around, 1e-12), -1.0)))
+    floor = float(around[at])
     amplitude = float(np.sqrt(4.0 * power[max(at - 1, 0) : at + 2].sum()))
     # the mean change from one picture to the next of a sine of this amplitude, as motion energy
     motion = amplitude * 2 * np.sin(np.pi * frequency[at] / footage.fps) * 2 / np.pi / LEVELS
@@ -63,6 +65,23 @@ def check_flicker(footage: SourceFootage, beat: int | None) -> list[Finding]:
             },
         )
     ]
+
+
+def _surroundings(power: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Median power of the lines near each one, itself and its two neighbours left out.
+
+    A jump of the brightness fills the spectrum, but smoothly; a lamp is a line.
+    """
+    padded = np.pad(power, SURROUNDINGS, mode="reflect")
+    near = np.stack(
+        [
+            padded[SURROUNDINGS + k : SURROUNDINGS + k + len(power)]
+            for k in range(-SURROUNDINGS, SURROUNDINGS + 1)
+            if abs(k) > 2
+        ]
+    )
+    middle: NDArray[np.float64] = np.median(near, axis=0)
+    return middle
 
 
 def _spectrum(brightness: NDArray[np.float32], first: int, stop: int) -> NDArray[np.float64]:

@@ -1,0 +1,270 @@
+"""The footage check: finds what was put in, in real and simulated footage, and nothing else."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from fishrt.deflicker import Deflicker
+from fishrt.footage.check import check_footage
+from fishrt.footage.finding import FindingKind
+from fishrt.footage.keyframes import find_periodic_peaks, interpolate_peaks
+from fishrt.footage.measured import SourceFootage
+from fishrt.footage.shake import ShakeMeter
+from fishrt.footage.threshold import auto_threshold, window_ranges
+from fishrt.footage.timing import find_duplicates
+from fishrt.motion import LabelRule, burst_labels, motion_energy
+from fishrt.preprocess import Preprocessor
+from fishrt.simulate import SimulatedTank, TankSpec
+
+FPS, SECONDS = 30.0, 40
+RULE = LabelRule()
+CLIP = 120
+Views = list[NDArray[np.uint8]]
+
+
+@pytest.fixture(scope="module")
+def tank() -> Views:
+    """Forty seconds of six fish over a lit, structured ground."""
+    noise = np.random.default_rng(1).integers(60, 120, (240, 320), dtype=np.uint8)
+    ground = np.asarray(cv2.GaussianBlur(noise, (0, 0), 3), np.uint8)
+    pictures = itertools.islice(SimulatedTank(TankSpec(seed=3)), round(FPS * SECONDS))
+    return [np.asarray(cv2.add(ground, view), np.uint8) for view, _ in pictures]
+
+
+def measure(views: Iterable[NDArray[np.uint8]], **known: object) -> SourceFootage:
+    meter, preprocess = ShakeMeter(), Preprocessor()
+    seen = [(preprocess(view), view.mean(), meter.push(view)) for view in views]
+    frames, brightness, shift = zip(*seen, strict=True)
+    values = {
+        "name": "tank",
+        "fps": FPS,
+        "declared_fps": FPS,
+        "measured_fps": FPS,
+        "segments": ((0, len(frames)),),
+        **known,
+    }
+    return SourceFootage(
+        motion_energy=motion_energy(np.stack(frames)),
+        brightness=np.array(brightness, np.float32),
+        shift=np.stack(shift),
+        **values,  # type: ignore[arg-type]
+    )
+
+
+def kinds(footage: SourceFootage, rule: LabelRule = RULE) -> set[FindingKind]:
+    findings = check_footage([footage], rule, CLIP)
+    for finding in findings:
+        assert finding.sentence.endswith(".")
+        assert all(np.isfinite(value) for value in finding.values.values())
+    return {finding.kind for finding in findings}
+
+
+def flickering(views: Views) -> Iterator[NDArray[np.uint8]]:
+    """A lamp at 100 Hz, seen by a camera at 30 frames/s as 10 Hz, 2 % strong."""
+    for t, view in enumerate(views):
+        yield np.clip(view * (1 + 0.02 * np.sin(2 * np.pi * 100 * t / FPS)), 0, 255).astype(
+            np.uint8
+        )
+
+
+def jittering(views: Views) -> Iterator[NDArray[np.uint8]]:
+    generator = np.random.default_rng(0)
+    for view in views:
+        dx, dy = generator.normal(0, 3, 2)  # 1.5 pixels of the small picture
+        matrix = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
+        yield np.asarray(
+            cv2.warpAffine(view, matrix, view.shape[::-1], borderMode=cv2.BORDER_REFLECT), np.uint8
+        )
+
+
+def brightening(views: Views) -> Iterator[NDArray[np.uint8]]:
+    for t, view in enumerate(views):
+        yield np.asarray(cv2.add(view, 20), np.uint8) if t > len(views) // 2 else view
+
+
+def stuttering(views: Views) -> Iterator[NDArray[np.uint8]]:
+    """25 frames/s that were converted to 30 by showing every fifth picture twice."""
+    for t, view in enumerate(views[: len(views) * 5 // 6]):
+        yield view
+        if t % 5 == 4:
+            yield view
+
+
+def test_good_footage_has_no_finding(tank: Views) -> None:
+    assert kinds(measure(tank)) == set()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (flickering, {FindingKind.FLICKER}),
+        (jittering, {FindingKind.SHAKE}),
+        (brightening, {FindingKind.EXPOSURE}),
+        (stuttering, {FindingKind.DUPLICATES}),
+    ],
+)
+def test_one_defect_is_one_finding(tank: Views, spoil, expected: set[FindingKind]) -> None:  # type: ignore[no-untyped-def]
+    found = kinds(measure(spoil(tank)))
+    # whatever moves every frame also lifts every window over the threshold or none
+    assert found - {FindingKind.THRESHOLD} == expected
+
+
+def test_a_redrawn_picture_at_a_beat_is_a_keyframe(tank: Views) -> None:
+    # a keyframe's picture differs from both its neighbours, so two entries of m rise; encoders
+    # blend the next one in, and one entry stays
+    energy = motion_energy(np.stack([Preprocessor()(view) for view in tank]))
+    energy[17::60] *= 1.6
+    peaks = find_periodic_peaks(energy)
+    assert peaks is not None
+    assert (peaks.period, peaks.phase) == (60, 17)
+
+
+def test_the_simulated_tank_in_the_dark_has_no_finding() -> None:
+    for seed in (1, 5):
+        pictures = itertools.islice(SimulatedTank(TankSpec(seed=seed)), 3600)
+        assert kinds(measure(view for view, _ in pictures)) <= {FindingKind.THRESHOLD}
+
+
+def test_the_school_video_has_its_keyframes_and_nothing_else(reference: Path) -> None:
+    capture = cv2.VideoCapture(str(reference / "video" / "school_overhead_1024_30fps.mp4"))
+    views = []
+    while (read := capture.read())[0]:
+        views.append(np.asarray(cv2.cvtColor(read[1], cv2.COLOR_BGR2GRAY), np.uint8))
+    footage = measure(views)
+    assert kinds(footage) == {FindingKind.KEYFRAMES}
+    peaks = find_periodic_peaks(footage.motion_energy)
+    assert peaks is not None
+    assert peaks.period == 50
+    # the seven that stand out by half and more (looked up by hand), and one smaller
+    mended = interpolate_peaks(footage.motion_energy, peaks.period, peaks.phase)
+    changed = set(np.flatnonzero(mended != footage.motion_energy).tolist())
+    assert {98, 249, 348, 499, 598, 749, 848} <= changed
+    assert len(changed) <= 9
+    assert find_periodic_peaks(mended) is None
+
+
+def test_the_guppies_have_no_finding(reference: Path) -> None:
+    views = np.load(reference / "video" / "guppies8_gray_160x120.npy")
+    assert kinds(measure(list(views))) <= {FindingKind.THRESHOLD}
+
+
+@pytest.mark.parametrize("part", ["train", "validation"])
+def test_the_published_motion_has_no_finding(reference: Path, part: str) -> None:
+    energy = np.load(reference / "published_targets" / part / "motion_energy.npy")
+    footage = SourceFootage(
+        name=part,
+        fps=FPS,
+        declared_fps=FPS,
+        measured_fps=FPS,
+        motion_energy=energy,
+        brightness=np.full(len(energy) + 1, 20, np.float32),
+        shift=np.full((len(energy) + 1, 3), np.nan, np.float32),
+        segments=((0, len(energy) + 1),),
+    )
+    assert kinds(footage) == set()
+    # 0.001 belongs to one tank: on another scale nothing, or everything, is a burst
+    for scale in (0.01, 100.0):
+        other = SourceFootage(**{**vars(footage), "motion_energy": energy * scale})
+        assert kinds(other) == {FindingKind.THRESHOLD}
+
+
+def test_the_automatic_threshold_on_published_motion_is_the_published_one(reference: Path) -> None:
+    energy = np.load(reference / "published_targets" / "train" / "motion_energy.npy")
+    segments = ((0, len(energy) + 1),)
+    # measured: 0.000993
+    assert auto_threshold(energy, segments, 45) == pytest.approx(0.001, rel=0.03)
+    ranges = window_ranges(energy, segments, 45)
+    assert np.mean(ranges < auto_threshold(energy, segments, 45, 0.8)) == pytest.approx(
+        0.8, abs=1e-3
+    )
+
+
+@pytest.mark.parametrize(
+    ("known", "kind", "words"),
+    [
+        ({"measured_fps": 25.0}, FindingKind.FPS, "--source-fps 30"),
+        ({"repeated": 100}, FindingKind.FPS, "100 frames are the one before"),
+        ({"surplus": 100}, FindingKind.FPS, "100 pictures were left out"),
+        ({"lost": 7, "segments": ((0, 500), (500, 1200))}, FindingKind.LOST_FRAMES, "7 frames"),
+        ({"damaged": 1}, FindingKind.DAMAGED, "1 pictures"),
+        ({"ended_early": "it ended."}, FindingKind.ENDED_EARLY, "It ended."),
+        ({"segments": tuple((k, k + 100) for k in range(0, 1200, 100))}, FindingKind.SHORT, "166"),
+    ],
+)
+def test_what_the_reader_saw_is_told(
+    tank: Views, known: dict[str, object], kind: FindingKind, words: str
+) -> None:
+    findings = check_footage([measure(tank, **known)], RULE, CLIP)
+    told = [finding for finding in findings if finding.kind is not FindingKind.THRESHOLD]
+    assert [finding.kind for finding in told] == [kind]
+    assert words in told[0].sentence
+
+
+def test_still_pictures_are_no_duplicates() -> None:
+    assert len(find_duplicates(np.zeros(100))) == 0
+    energy = np.full(100, 0.001)
+    energy[[10, 16, 22]] = 0
+    assert find_duplicates(energy).tolist() == [10, 16, 22]
+
+
+@given(
+    period=st.integers(5, 90),
+    data=st.data(),
+    seed=st.integers(0, 2**32 - 1),
+    factor=st.floats(1.8, 5.0),
+)
+def test_any_beat_is_found(period: int, data: st.DataObject, seed: int, factor: float) -> None:
+    phase = data.draw(st.integers(0, period - 1))
+    energy = np.random.default_rng(seed).uniform(0.9, 1.1, 1800) * 0.001
+    assert find_periodic_peaks(energy) is None
+    energy[phase::period] *= factor
+    peaks = find_periodic_peaks(energy)
+    assert peaks is not None
+    assert (peaks.period, peaks.phase) == (period, phase)
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    length=st.integers(0, 60),
+    period=st.integers(5, 20),
+    phase=st.integers(0, 19),
+    cuts=st.lists(st.integers(0, 60), max_size=4),
+)
+def test_mending_in_blocks_is_mending_at_once(
+    seed: int, length: int, period: int, phase: int, cuts: list[int]
+) -> None:
+    energy = np.random.default_rng(seed).random(length)
+    whole = interpolate_peaks(energy, period, phase % period)
+    edges = [0, *sorted(min(cut, length) for cut in cuts), length]
+    parts = [
+        interpolate_peaks(energy, period, phase % period, a, b)
+        for a, b in itertools.pairwise(edges)
+    ]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    assert whole.shape == energy.shape
+
+
+def test_deflicker_brings_the_labels_back(tank: Views) -> None:
+    # a sensor has noise; without it every rounding to whole grey levels would be seen
+    generator = np.random.default_rng(0)
+    views = [
+        np.clip(view + generator.normal(0, 1.5, view.shape), 0, 255).astype(np.uint8)
+        for view in tank
+    ]
+    clean = motion_energy(np.stack([Preprocessor()(view) for view in views]))
+    spoilt = motion_energy(np.stack([Preprocessor()(view) for view in flickering(views)]))
+    mend = Preprocessor(deflicker=Deflicker())
+    mended = motion_energy(np.stack([mend(view) for view in flickering(views)]))
+    error = np.abs(spoilt - clean)[60:].mean(), np.abs(mended - clean)[60:].mean()
+    assert error[1] < 0.2 * error[0]
+    rule = LabelRule(threshold=float(np.quantile(window_ranges(clean, ((0, 1200),), 45), 0.3)))
+    truth = burst_labels(clean, rule)[60:]
+    wrong = [np.mean(burst_labels(m, rule)[60:] != truth) for m in (spoilt, mended)]
+    assert wrong[1] < 0.5 * wrong[0], wrong
