@@ -28,6 +28,7 @@ from fishrt.stored_background import save_background, stored_background
 from fishrt.video import SourceInfo, SourceKind, VideoSource
 from fishrt.video.background import learn_common_background
 from fishrt.video.factory import open_recorded
+from fishrt.video.opencv import without_password
 from training.complete import LabelOptions, complete_recording
 from training.source_reader import Damaged, SourceReader, SourceTally, source_sha256
 
@@ -191,9 +192,7 @@ def _fill(
             resumes = index == number and bool(writer.state.get("inside"))
             with contextlib.closing(_open(request.sources[index], request)) as source:
                 if not resumes or source.info.is_live:
-                    tallies.append(
-                        SourceTally(request.sources[index], source.info.kind, writer.count)
-                    )
+                    tallies.append(SourceTally(source.info.name, source.info.kind, writer.count))
                     hashes.append(pool.submit(source_sha256, tallies[-1].name, tallies[-1].kind))
                 _take(writer, request, source, background, _Place(tallies, index), progress)
         return complete_recording(
@@ -301,5 +300,7 @@ def _keep_example(folder: Path, frame: int, view: NDArray[np.uint8]) -> None:
 
 def _absolute(source: str) -> str:
     """A path in full, so that the request is the same from another working folder."""
+    if "://" in source:
+        return without_password(source)
     path = Path(source).expanduser()
     return str(path.resolve()) if path.exists() else source

@@ -1,0 +1,505 @@
+"""`fishrt prepare`: any footage becomes the same recording, whatever happens on the way."""
+
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from numpy.typing import NDArray
+
+from fishrt.clip import ClipGeometry
+from fishrt.config import Config, override_config
+from fishrt.errors import FishrtError, OutputError, RecordingError, SourceError
+from fishrt.footage.finding import FindingKind
+from fishrt.motion import burst_labels, motion_energy
+from fishrt.preprocess import Preprocessor
+from fishrt.recording import Recording, Split, load_recording, partial_folder
+from fishrt.recording_writer import PROGRESS_FILE, Existing, Unfinished
+from fishrt.simulate import SimulatedTank, TankSpec
+from fishrt.storage import sha256_of
+from fishrt.video.factory import open_recorded
+from training.complete import Keyframes, LabelOptions
+from training.prepare import PrepareRequest, check_sources, prepare_recording
+from training.recording_report import write_report
+from training.source_reader import Damaged
+
+COUNT = 240
+SMALL = override_config(
+    Config(),
+    ["clip.height=30", "clip.width=40", "clip.steps=5", "clip.frames_per_step=2",
+     "label.horizon=5", "split.guard=4"],
+)  # fmt: skip
+PREPROCESS = Preprocessor(30, 40)
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[NDArray[np.uint8]]:
+    tank = itertools.islice(SimulatedTank(TankSpec(seed=2, width=160, height=120)), COUNT)
+    return [picture for picture, _ in tank]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, pictures: list[NDArray[np.uint8]]) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for index, picture in enumerate(pictures):
+        cv2.imwrite(str(folder / f"{index:05d}.png"), picture)
+    return folder
+
+
+def write_video(path: Path, pictures: list[NDArray[np.uint8]], fps: float = 30.0) -> Path:
+    height, width = pictures[0].shape
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, (width, height))
+    for picture in pictures:
+        writer.write(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))
+    writer.release()
+    return path
+
+
+def request(*sources: Path | str, config: Config = SMALL, **options: object) -> PrepareRequest:
+    return PrepareRequest(tuple(map(str, sources)), config, **options)  # type: ignore[arg-type]
+
+
+def same(a: Recording, b: Recording) -> None:
+    np.testing.assert_array_equal(a.frames, b.frames)
+    np.testing.assert_array_equal(a.motion_energy, b.motion_energy)
+    np.testing.assert_array_equal(a.burst_label, b.burst_label)
+    brightness = [np.load(one.folder / "brightness.npy") for one in (a, b)]
+    np.testing.assert_array_equal(*brightness)
+
+
+def test_a_folder_becomes_a_recording(
+    tmp_path: Path, folder: Path, pictures: list[NDArray[np.uint8]]
+) -> None:
+    seen: list[tuple[str, int, int | None]] = []
+    prepare_recording(request(folder), tmp_path / "r", progress=lambda *told: seen.append(told))
+    recording = load_recording(tmp_path / "r")
+    expected = np.stack([PREPROCESS(picture) for picture in pictures])
+    np.testing.assert_array_equal(recording.frames, expected)
+    np.testing.assert_array_equal(recording.motion_energy, motion_energy(expected))
+    rule = recording.metadata.label.rule
+    np.testing.assert_array_equal(
+        recording.burst_label, burst_labels(recording.motion_energy, rule)
+    )
+    np.testing.assert_allclose(
+        np.load(tmp_path / "r" / "brightness.npy"), [p.mean() for p in pictures], rtol=1e-5
+    )
+    (source,) = recording.metadata.sources
+    assert (source.name, source.first, source.stop, source.gaps) == (str(folder), 0, COUNT, ())
+    assert source.sha256 is not None
+    assert source.declared_fps == 30.0
+    assert source.measured_fps == pytest.approx(30.0)
+    assert seen[-1] == (str(folder), COUNT, COUNT)
+    assert not partial_folder(tmp_path / "r").exists()
+    assert not (tmp_path / "r" / PROGRESS_FILE).exists()
+    (folder / "00007.png").write_bytes((folder / "00008.png").read_bytes())
+    prepare_recording(request(folder), tmp_path / "other")
+    assert load_recording(tmp_path / "other").metadata.sources[0].sha256 != source.sha256
+
+
+def test_splits_share_no_frame_and_keep_their_guard(tmp_path: Path, folder: Path) -> None:
+    config = override_config(SMALL, ["split.train=0.5", "split.validation=0.25"])
+    prepare_recording(request(folder, config=config), tmp_path / "r")
+    recording = load_recording(tmp_path / "r")
+    geometry = ClipGeometry(5, 2, 30, 40)
+    needed = []
+    for split in Split:
+        ends = recording.labelled_ends(split, geometry)
+        assert len(ends)
+        # a clip reaches 9 frames back, a label window 5 + 1 frames ahead
+        needed.append({int(t) + k for t in ends for k in range(-9, 7)})
+    for a, b in itertools.combinations(needed, 2):
+        assert not a & b
+    assert min(needed[1]) - max(needed[0]) - 1 == 4
+    assert min(needed[2]) - max(needed[1]) - 1 == 4
+
+
+def test_several_sources_keep_their_borders(tmp_path: Path, folder: Path) -> None:
+    prepare_recording(request(folder, "demo:4", folder, minutes=0.1), tmp_path / "r")
+    recording = load_recording(tmp_path / "r")
+    assert [(s.first, s.stop) for s in recording.metadata.sources] == [
+        (0, 180), (180, 360), (360, 540)
+    ]  # fmt: skip
+    ends = recording.labelled_ends(None, ClipGeometry(5, 2, 30, 40))
+    inside = [range(first + 9, first + 180 - 6) for first in (0, 180, 360)]
+    assert ends.tolist() == list(itertools.chain(*inside))
+    assert recording.metadata.sources[1].sha256 is None
+
+
+def test_a_missing_number_is_a_gap(tmp_path: Path, folder: Path) -> None:
+    for number in (100, 101, 150):
+        (folder / f"{number:05d}.png").unlink()
+    metadata = prepare_recording(request(folder), tmp_path / "r")
+    assert metadata.sources[0].gaps == (100, 148)
+    (lost,) = [f for f in metadata.findings if f.kind is FindingKind.LOST_FRAMES]
+    assert lost.values == {"lost": 3.0, "gaps": 2.0}
+    ends = load_recording(tmp_path / "r").labelled_ends(None, ClipGeometry(5, 2, 30, 40))
+    for t in ends.tolist():
+        assert not any(t - 9 < gap <= t + 6 for gap in (100, 148))
+
+
+def test_one_damaged_picture_among_many(tmp_path: Path, folder: Path) -> None:
+    (folder / "00120.png").write_bytes(b"no picture")
+    with pytest.raises(SourceError, match=r"00120\.png is damaged.*120 frames before.*skip"):
+        prepare_recording(request(folder), tmp_path / "r")
+    with pytest.raises(RecordingError, match="not finished"):
+        load_recording(tmp_path / "r")
+    assert len(np.load(partial_folder(tmp_path / "r") / "frames.npy")) == 120
+    metadata = prepare_recording(request(folder, damaged=Damaged.SKIP), tmp_path / "r")
+    assert metadata.sources[0].stop == COUNT - 1
+    assert metadata.sources[0].gaps == (120,)
+    assert FindingKind.DAMAGED in {finding.kind for finding in metadata.findings}
+
+
+def test_a_damaged_picture_can_be_mended(tmp_path: Path, folder: Path) -> None:
+    prepare_recording(request(folder), tmp_path / "whole")
+    good = (folder / "00120.png").read_bytes()
+    (folder / "00120.png").write_bytes(good[: len(good) // 2])
+    with pytest.raises(SourceError):
+        prepare_recording(request(folder), tmp_path / "r")
+    (folder / "00120.png").write_bytes(good)
+    prepare_recording(request(folder), tmp_path / "r")
+    same(load_recording(tmp_path / "r"), load_recording(tmp_path / "whole"))
+
+
+def test_another_size_in_the_middle(tmp_path: Path, folder: Path) -> None:
+    cv2.imwrite(str(folder / "00120.png"), np.zeros((50, 60), np.uint8))
+    with pytest.raises(SourceError, match="changes from 160x120 to 60x50 at picture 120"):
+        prepare_recording(request(folder), tmp_path / "r")
+    metadata = prepare_recording(request(folder, damaged=Damaged.SKIP), tmp_path / "r")
+    assert metadata.sources[0].stop == 120
+    (early,) = [f for f in metadata.findings if f.kind is FindingKind.ENDED_EARLY]
+    assert "160x120 to 60x50" in early.sentence
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: path.write_bytes(b""), "is empty"),
+        (lambda path: path.write_text("just words"), "not a video"),
+        (lambda path: None, "there is no file"),
+    ],
+)
+def test_no_video_is_told_before_anything_is_read(
+    tmp_path: Path,
+    folder: Path,
+    make,
+    words: str,  # type: ignore[no-untyped-def]
+) -> None:
+    make(tmp_path / "bad.mp4")
+    with pytest.raises(SourceError, match=words):
+        prepare_recording(request(folder, tmp_path / "bad.mp4"), tmp_path / "r")
+    assert not (tmp_path / "r").exists()
+    assert not partial_folder(tmp_path / "r").exists()
+
+
+def test_a_truncated_video(tmp_path: Path, pictures: list[NDArray[np.uint8]]) -> None:
+    video = write_video(tmp_path / "whole.mp4", pictures)
+    data = video.read_bytes()
+    (tmp_path / "no-index.mp4").write_bytes(data[: len(data) * 2 // 3])
+    with pytest.raises(SourceError, match="cut short or still being written"):
+        prepare_recording(request(tmp_path / "no-index.mp4"), tmp_path / "r")
+    # AVI keeps its pictures readable up to the cut
+    avi = tmp_path / "cut.avi"
+    writer = cv2.VideoWriter(str(avi), cv2.VideoWriter.fourcc(*"MJPG"), 30.0, (160, 120))
+    for picture in pictures:
+        writer.write(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))
+    writer.release()
+    data = avi.read_bytes()
+    avi.write_bytes(data[: len(data) // 2])
+    metadata = prepare_recording(request(avi), tmp_path / "r")
+    assert 60 < metadata.sources[0].stop < COUNT
+    assert FindingKind.ENDED_EARLY in {finding.kind for finding in metadata.findings}
+
+
+def test_a_slower_video_is_placed_by_its_times(
+    tmp_path: Path, pictures: list[NDArray[np.uint8]]
+) -> None:
+    video = write_video(tmp_path / "slow.mp4", pictures[:125], fps=25.0)
+    metadata = prepare_recording(request(video), tmp_path / "r")
+    assert metadata.sources[0].stop == pytest.approx(150, abs=1)
+    assert metadata.sources[0].declared_fps == 25.0
+    assert metadata.sources[0].measured_fps == pytest.approx(25.0, rel=1e-3)
+    assert metadata.sources[0].sha256 == sha256_of(video)
+    (rate,) = [f for f in metadata.findings if f.kind is FindingKind.FPS]
+    assert "25 frames/s and the model 30" in rate.sentence
+    metadata = prepare_recording(request(video, source_fps=30.0), tmp_path / "told")
+    assert metadata.sources[0].stop == 125
+
+
+def test_a_video_behind_a_url(tmp_path: Path, pictures: list[NDArray[np.uint8]]) -> None:
+    # Python's server cannot seek, and an MP4's index is at its end
+    video = write_video(tmp_path / "tank.avi", pictures)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    handler.log_message = lambda *_: None  # type: ignore[attr-defined]
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://me:secret@127.0.0.1:{server.server_port}/tank.avi"
+        try:
+            prepare_recording(request(url), tmp_path / "online")
+        finally:
+            server.shutdown()
+    prepare_recording(request(video), tmp_path / "local")
+    same(load_recording(tmp_path / "online"), load_recording(tmp_path / "local"))
+    assert "secret" not in (tmp_path / "online" / "recording.yaml").read_text()
+
+
+def test_an_endless_source_needs_a_length(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="--minutes"):
+        prepare_recording(request("demo"), tmp_path / "r")
+
+
+@pytest.mark.parametrize("position", [0, 1, 50, COUNT - 1])
+@pytest.mark.parametrize("kind", ["folder", "video", "demo"])
+def test_skipping_is_reading_without_looking(
+    tmp_path: Path, folder: Path, pictures: list[NDArray[np.uint8]], kind: str, position: int
+) -> None:
+    text = {
+        "folder": str(folder),
+        "demo": "demo:3",
+        "video": str(write_video(tmp_path / "v.mp4", pictures)),
+    }[kind]
+    read, skipped = open_recorded(text), open_recorded(text)
+    for _ in range(position):
+        picture = read.read()
+        assert picture is not None
+        assert skipped.skip() == picture.timestamp  # type: ignore[attr-defined]
+    a, b = read.read(), skipped.read()
+    assert a is not None
+    assert b is not None
+    assert (a.index, a.timestamp) == (b.index, b.timestamp)
+    np.testing.assert_array_equal(a.image, b.image)
+
+
+SLOWLY = """
+import sys, time
+import fishrt.recording_writer as writer
+from fishrt.cli import main
+writer.SAFE_EVERY_SECONDS = 0.02
+append = writer.RecordingWriter.append
+def slow(self, *frame, **values):
+    append(self, *frame, **values)
+    time.sleep(0.004)
+writer.RecordingWriter.append = slow
+main()
+"""
+SETTINGS = ["--set", "clip.height=30", "--set", "clip.width=40"]
+
+
+def progress_of(folder: Path) -> int:
+    try:
+        return int(json.loads((partial_folder(folder) / PROGRESS_FILE).read_text())["frames"])
+    except (OSError, ValueError):
+        return 0
+
+
+def stop_in_the_middle(arguments: list[str], folder: Path, how: signal.Signals) -> int:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOWLY, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60
+    while progress_of(folder) < 60 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(how)
+    process.communicate(timeout=60)
+    return process.returncode
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("what", ["folder", "demo", "video", "simulate"])
+def test_killed_it_goes_on_where_it_was(
+    tmp_path: Path,
+    folder: Path,
+    pictures: list[NDArray[np.uint8]],
+    what: str,
+    how: signal.Signals,
+) -> None:
+    if what == "simulate":
+        command = ["simulate", "--minutes", "0.12", "--seed", "3"]
+    else:
+        source = {
+            "folder": str(folder),
+            "video": str(write_video(tmp_path / "v.mp4", pictures)),
+            "demo": "demo:3",
+        }[what]
+        command = ["prepare", source, "--minutes", "0.12", "--deflicker"]
+    broken, whole = tmp_path / "broken", tmp_path / "whole"
+    code = stop_in_the_middle([*command, "-o", str(broken), *SETTINGS], broken, how)
+    assert code == (-9 if how is signal.SIGKILL else 130)
+    with pytest.raises(RecordingError, match="not finished"):
+        load_recording(broken)
+    assert 60 <= progress_of(broken) < 216
+    cli = [sys.executable, "-m", "fishrt.cli", *command]
+    for target in (broken, whole):
+        subprocess.run([*cli, "-o", str(target), *SETTINGS], check=True, capture_output=True)
+    same(load_recording(broken), load_recording(whole))
+    assert len(load_recording(whole).frames) == 216
+    for path in sorted((whole / "truth").glob("*.npy")):
+        np.testing.assert_array_equal(np.load(broken / "truth" / path.name), np.load(path))
+
+
+@pytest.fixture
+def half_done(tmp_path: Path, folder: Path) -> Iterator[Path]:
+    good = (folder / "00120.png").read_bytes()
+    (folder / "00120.png").write_bytes(b"x")
+    with pytest.raises(SourceError):
+        prepare_recording(request(folder), tmp_path / "r")
+    (folder / "00120.png").write_bytes(good)
+    return tmp_path / "r"  # type: ignore[return-value]
+
+
+def test_an_unfinished_recording_of_something_else_is_kept(half_done: Path, folder: Path) -> None:
+    other = request(folder, config=override_config(SMALL, ["preprocess.polarity=dark"]))
+    with pytest.raises(RecordingError, match=r"other sources or settings.*--restart"):
+        prepare_recording(other, half_done)
+    assert progress_of(half_done) == 120
+    prepare_recording(other, half_done, unfinished=Unfinished.RESTART)
+    expected = 255 - cv2.imread(str(folder / "00000.png"), cv2.IMREAD_GRAYSCALE)
+    np.testing.assert_array_equal(
+        load_recording(half_done).frames[0], PREPROCESS(np.asarray(expected, np.uint8))
+    )
+
+
+def test_a_source_that_changed_is_noticed(half_done: Path, folder: Path) -> None:
+    (folder / "00050.png").unlink()
+    with pytest.raises(RecordingError, match=r"not what it was.*--restart"):
+        prepare_recording(request(folder), half_done)
+
+
+@pytest.mark.parametrize("damage", ["cut", "journal", "version"])
+def test_a_damaged_unfinished_recording_is_one_sentence(
+    half_done: Path, folder: Path, damage: str
+) -> None:
+    scratch = partial_folder(half_done)
+    if damage == "cut":
+        (scratch / "frames.npy").write_bytes((scratch / "frames.npy").read_bytes()[:5000])
+    elif damage == "journal":
+        (scratch / PROGRESS_FILE).write_text("{")
+    else:
+        (scratch / PROGRESS_FILE).write_text("{}")
+    with pytest.raises(FishrtError, match="--restart"):
+        prepare_recording(request(folder), half_done)
+    prepare_recording(request(folder), half_done, unfinished=Unfinished.RESTART)
+    assert len(load_recording(half_done).frames) == COUNT
+
+
+def test_a_whole_recording_is_not_replaced_unasked(tmp_path: Path, folder: Path) -> None:
+    prepare_recording(request(folder), tmp_path / "r")
+    with pytest.raises(OutputError, match="--overwrite"):
+        prepare_recording(request("demo", minutes=0.05), tmp_path / "r")
+    prepare_recording(request("demo", minutes=0.05), tmp_path / "r", existing=Existing.REPLACE)
+    assert len(load_recording(tmp_path / "r").frames) == 90
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path, folder: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "none", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no small file system can be mounted here (that needs root)")
+    try:
+        with pytest.raises(OutputError, match="the disk is full"):
+            prepare_recording(request(folder), disk / "r")
+        subprocess.run([*mount[:4], "remount,size=20m", "none", str(disk)], check=True)
+        prepare_recording(request(folder), disk / "r")
+        prepare_recording(request(folder), tmp_path / "whole")
+        same(load_recording(disk / "r"), load_recording(tmp_path / "whole"))
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
+def test_no_permission(tmp_path: Path, folder: Path) -> None:
+    (folder / "00003.png").chmod(0)
+    with pytest.raises(SourceError, match="permissions"):
+        prepare_recording(request(folder), tmp_path / "r")
+
+
+def test_check_writes_nothing_and_finds_the_same(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    checked = check_sources(request(folder))
+    assert sorted(tmp_path.iterdir()) == before
+    assert checked == prepare_recording(request(folder), tmp_path / "r")
+
+
+def test_labels_without_keyframes(tmp_path: Path, reference: Path) -> None:
+    video = reference / "video" / "school_overhead_1024_30fps.mp4"
+    config = override_config(SMALL, ["clip.height=120", "clip.width=160"])
+    labels = LabelOptions(Keyframes.IGNORE, threshold_quantile=0.5)
+    metadata = prepare_recording(request(video, config=config, labels=labels), tmp_path / "r")
+    recording = load_recording(tmp_path / "r")
+    assert metadata.sources[0].keyframes is not None
+    assert metadata.sources[0].keyframes.period == 50
+    (finding,) = [f for f in metadata.findings if f.kind is FindingKind.KEYFRAMES]
+    assert finding.sentence.endswith("Done: the labels leave these peaks out.")
+    mended = np.load(tmp_path / "r" / "label_energy.npy")
+    assert recording.motion_energy[498:501].max() > 1.3 * mended[498:501].max()
+    assert metadata.threshold_quantile == 0.5
+    assert metadata.label.threshold != SMALL.label.threshold
+    np.testing.assert_array_equal(recording.burst_label, burst_labels(mended, metadata.label.rule))
+    # the threshold is that of the training part alone
+    stop = metadata.splits[Split.TRAIN][1]
+    windows = [np.ptp(mended[t : t + 6]) for t in range(stop - 1 - 5)]
+    assert metadata.label.threshold == pytest.approx(np.quantile(windows, 0.5), rel=1e-6)
+
+
+def test_a_median_background_of_two_sources(tmp_path: Path, folder: Path) -> None:
+    config = override_config(SMALL, ["preprocess.background=median"])
+    prepare_recording(request(folder, folder, config=config), tmp_path / "r")
+    background = load_recording(tmp_path / "r").background
+    assert background is not None
+    assert background.shape == (120, 160)
+    with pytest.raises(SourceError, match="different sizes"):
+        prepare_recording(request(folder, "demo", minutes=0.1, config=config), tmp_path / "other")
+
+
+def test_the_report_is_a_picture_and_a_page(tmp_path: Path, folder: Path) -> None:
+    prepare_recording(request(folder, "demo", minutes=0.2), tmp_path / "r")
+    write_report(tmp_path / "r", html=True)
+    picture = cv2.imread(str(tmp_path / "r" / "report.png"))
+    assert picture.shape[0] > 800
+    assert picture.std() > 20  # not an empty page
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert "data:image/png;base64," in page
+    assert page.count("<tr>") == 3
+    for finding in load_recording(tmp_path / "r").metadata.findings:
+        assert f"<b>{finding.kind}</b>" in page
+    assert "http" not in page.replace("<!doctype html>", "")
+
+
+def test_the_command(tmp_path: Path, folder: Path) -> None:
+    cli = [sys.executable, "-m", "fishrt.cli", "prepare", str(folder), *SETTINGS]
+    done = subprocess.run(
+        [*cli, "-o", str(tmp_path / "r"), "--threshold", "auto", "--html", "--json"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    stored = yaml.safe_load((tmp_path / "r" / "recording.yaml").read_text())
+    assert json.loads(done.stdout) == stored
+    assert (tmp_path / "r" / "report.html").exists()
+    again = subprocess.run([*cli, "-o", str(tmp_path / "r")], capture_output=True, text=True)
+    assert again.returncode == 7
+    assert "--overwrite" in again.stderr
+    assert "Traceback" not in again.stderr
+    wrong = subprocess.run([*cli, "--threshold", "much"], capture_output=True, text=True)
+    assert wrong.returncode == 2
+    check = subprocess.run([*cli, "--check"], capture_output=True, text=True, cwd=tmp_path)
+    assert check.returncode == 0
+    assert "checked" in check.stderr
+    assert not (tmp_path / "recordings").exists()
