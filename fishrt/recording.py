@@ -37,6 +37,7 @@ from fishrt.stored_background import stored_background
 
 FORMAT_VERSION = 2
 METADATA_FILE = "recording.yaml"
+LABEL_ENERGY_FILE = "label_energy.npy"
 FORMAT = FolderFormat(
     name="recording",
     whole="a whole recording",

@@ -1,7 +1,7 @@
 """From footage that was taken to a whole recording: check, threshold, labels, splits."""
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -17,6 +17,7 @@ from fishrt.footage.measured import SourceFootage
 from fishrt.footage.threshold import auto_threshold
 from fishrt.growing_array import GrowingArray
 from fishrt.recording import (
+    LABEL_ENERGY_FILE,
     KeyframePeaks,
     RecordingMetadata,
     SourceRecord,
@@ -97,7 +98,10 @@ def complete_recording(
         ),
         splits=splits,
         threshold_quantile=options.threshold_quantile,
-        findings=tuple(_with_what_was_done(finding, tallies, peaks) for finding in findings),
+        findings=(
+            *(_with_what_was_done(finding, tallies, peaks) for finding in findings),
+            *_short_splits(splits, stretches, config.clip.geometry.frames + label.horizon + 1),
+        ),
     )
     writer.finish(metadata)
     return metadata
@@ -141,7 +145,7 @@ def _mended(
     """The motion energy that labels come from; kept as `label_energy.npy` where it differs."""
     if not any(peaks):
         return energy
-    mended = GrowingArray(writer.folder / "label_energy.npy", np.float64)
+    mended = GrowingArray(writer.folder / LABEL_ENERGY_FILE, np.float64)
     for tally, peak in zip(tallies, peaks, strict=True):
         # the entry between two sources belongs to neither and is copied
         own = energy[tally.first : min(tally.stop, len(energy))]
@@ -171,6 +175,29 @@ def _label(
     kept = tuple((a, b) for a, b in within if a < b)
     threshold = auto_threshold(energy, kept, label.horizon, options.threshold_quantile)
     return label.model_copy(update={"threshold": threshold})
+
+
+def _short_splits(
+    splits: Mapping[Split, tuple[int, int]], stretches: Sequence[tuple[int, int]], needed: int
+) -> list[Finding]:
+    """Splits without room for a single labelled clip."""
+    short = {
+        split.value: longest
+        for split, (begin, stop) in splits.items()
+        if (longest := max((min(b, stop) - max(a, begin) for a, b in stretches), default=0))
+        < needed
+    }
+    if not short:
+        return []
+    return [
+        Finding(
+            kind=FindingKind.SHORT,
+            source=None,
+            sentence=f"There is no room for a labelled clip ({needed} frames in a row) in the part "
+            f"for {' and '.join(short)}. Record longer, or change the shares in split.",
+            values={split: float(max(longest, 0)) for split, longest in short.items()},
+        )
+    ]
 
 
 def _record(tally: SourceTally, sha256: str | None, peak: PeriodicPeaks | None) -> SourceRecord:
