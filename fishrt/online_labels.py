@@ -22,7 +22,7 @@ class OnlineLabels:
         self._window: deque[float] = deque(maxlen=rule.horizon + 1)
         self._low: deque[tuple[int, float]] = deque()
         self._high: deque[tuple[int, float]] = deque()
-        self._index = -1
+        self.reset()
 
     @property
     def delay(self) -> int:
@@ -59,4 +59,6 @@ class OnlineLabels:
 
     def reset(self) -> None:
         """Forgets the past, as at a gap in the footage."""
-        self.__init__(self._rule)  # type: ignore[misc]
+        for queue in (self._window, self._low, self._high):
+            queue.clear()
+        self._index = -1

@@ -24,6 +24,7 @@ from fishrt.clip import ClipGeometry
 from fishrt.config import Config, override_config
 from fishrt.errors import FishrtError, OutputError, RecordingError, SourceError
 from fishrt.footage.finding import FindingKind
+from fishrt.footage.policy import Damaged, Keyframes
 from fishrt.motion import burst_labels, motion_energy
 from fishrt.preprocess import Preprocessor
 from fishrt.recording import Recording, Split, load_recording, partial_folder
@@ -31,10 +32,9 @@ from fishrt.recording_writer import PROGRESS_FILE, Existing, Unfinished
 from fishrt.simulate import SimulatedTank, TankSpec
 from fishrt.storage import sha256_of
 from fishrt.video.factory import open_recorded
-from training.complete import Keyframes, LabelOptions
+from training.complete import LabelOptions
 from training.prepare import PrepareRequest, check_sources, prepare_recording
 from training.recording_report import write_report
-from training.source_reader import Damaged
 
 COUNT = 240
 SMALL = override_config(

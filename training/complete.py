@@ -1,6 +1,5 @@
 """From footage that was taken to a whole recording: check, threshold, labels, splits."""
 
-import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,6 +13,7 @@ from fishrt.footage.check import check_footage
 from fishrt.footage.finding import Finding, FindingKind
 from fishrt.footage.keyframes import PeriodicPeaks, find_periodic_peaks, interpolate_peaks
 from fishrt.footage.measured import SourceFootage
+from fishrt.footage.policy import Keyframes
 from fishrt.footage.threshold import auto_threshold
 from fishrt.growing_array import GrowingArray
 from fishrt.recording import (
@@ -28,13 +28,6 @@ from fishrt.recording_writer import RecordingWriter
 from training.source_reader import SourceTally
 
 BLOCK = 1 << 16  # motion energies mended at a time, so that memory does not grow
-
-
-class Keyframes(enum.StrEnum):
-    """What to do with the false peaks that codec keyframes make in the motion energy."""
-
-    KEEP = "keep"
-    IGNORE = "ignore"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fishrt.config import Config
 from fishrt.errors import SourceError
+from fishrt.footage.policy import Damaged
 from fishrt.footage.shake import ShakeMeter
 from fishrt.preprocess import Preprocessor, make_preprocessor
 from fishrt.recording import RecordingMetadata
@@ -30,7 +31,7 @@ from fishrt.video.background import learn_common_background
 from fishrt.video.factory import open_recorded
 from fishrt.video.opencv import without_password
 from training.complete import LabelOptions, complete_recording
-from training.source_reader import Damaged, SourceReader, SourceTally, source_sha256
+from training.source_reader import SourceReader, SourceTally, source_sha256
 
 # Camera pictures kept for the report: a few from the beginning on, ever farther apart, because
 # nobody knows how long it will be.

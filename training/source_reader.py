@@ -1,6 +1,5 @@
 """One source, read once from end to end and placed on the model's time grid."""
 
-import enum
 import hashlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -8,19 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from fishrt.errors import RecordingError
+from fishrt.footage.policy import Damaged
 from fishrt.storage import sha256_of
 from fishrt.video import SourceFrame, SourceKind, VideoSource
 from fishrt.video.images import IMAGE_SUFFIXES
 from fishrt.video.prefetch import decoded_ahead
 from fishrt.video.resample import Placement, Resampler
 from fishrt.video.source import DamagedPictureError, RecordedSource
-
-
-class Damaged(enum.StrEnum):
-    """What to do when a source, or one picture of a folder, cannot be read."""
-
-    STOP = "stop"
-    SKIP = "skip"
 
 
 @dataclass

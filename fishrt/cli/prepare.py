@@ -1,26 +1,17 @@
 """`fishrt prepare`: from any footage to a recording."""
 
-import enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fishrt.cli.options import ConfigOption, OverwriteOption, RestartOption, SetOption
+from fishrt.footage.policy import Damaged, Keyframes
 
+if TYPE_CHECKING:
+    from rich.console import Console
 
-class KeyframesChoice(enum.StrEnum):
-    """What to do with the false peaks that codec keyframes make."""
-
-    KEEP = "keep"
-    IGNORE = "ignore"
-
-
-class DamagedChoice(enum.StrEnum):
-    """What to do with what cannot be read."""
-
-    STOP = "stop"
-    SKIP = "skip"
+    from fishrt.recording import RecordingMetadata
 
 
 def prepare(
@@ -41,9 +32,9 @@ def prepare(
         bool, typer.Option("--deflicker", help="Take lamp flicker out of every picture.")
     ] = False,
     keyframes: Annotated[
-        KeyframesChoice,
+        Keyframes,
         typer.Option(help="ignore: keep the false peaks of codec keyframes out of the labels."),
-    ] = KeyframesChoice.KEEP,
+    ] = Keyframes.KEEP,
     threshold: Annotated[
         str | None,
         typer.Option(
@@ -75,9 +66,9 @@ def prepare(
         typer.Option(min=0.01, help="How much of every source to take; needed for streams."),
     ] = None,
     damaged: Annotated[
-        DamagedChoice,
+        Damaged,
         typer.Option(help="skip: leave out what cannot be read, and go on (its time is lost)."),
-    ] = DamagedChoice.STOP,
+    ] = Damaged.STOP,
     html: Annotated[
         bool, typer.Option("--html", help="Also write report.html, one file with everything.")
     ] = False,
@@ -98,9 +89,8 @@ def prepare(
     from fishrt.cli.progress import frame_progress
     from fishrt.config import load_config
     from fishrt.recording_writer import Existing, Unfinished
-    from training.complete import Keyframes, LabelOptions
+    from training.complete import LabelOptions
     from training.prepare import PrepareRequest, check_sources, prepare_recording
-    from training.source_reader import Damaged
 
     settings = [*(overrides or ()), *(["preprocess.deflicker=true"] if deflicker else [])]
     automatic = threshold == "auto"
@@ -109,10 +99,10 @@ def prepare(
     request = PrepareRequest(
         sources=tuple(sources),
         config=load_config(config, settings),
-        labels=LabelOptions(Keyframes(keyframes), quantile if automatic else None),
+        labels=LabelOptions(keyframes, quantile if automatic else None),
         source_fps=source_fps,
         minutes=minutes,
-        damaged=Damaged(damaged),
+        damaged=damaged,
     )
     console = Console(stderr=True)
     with frame_progress(console) as progress:
@@ -144,7 +134,7 @@ def _number(text: str) -> float:
     return value
 
 
-def _draw(console, output: Path, *, html: bool) -> None:  # type: ignore[no-untyped-def]
+def _draw(console: "Console", output: Path, *, html: bool) -> None:
     """The picture of the recording, where matplotlib is installed."""
     from importlib.util import find_spec
 
@@ -156,7 +146,7 @@ def _draw(console, output: Path, *, html: bool) -> None:  # type: ignore[no-unty
     write_report(output, html=html)
 
 
-def _tell(metadata, console, output: Path | None) -> None:  # type: ignore[no-untyped-def]
+def _tell(metadata: "RecordingMetadata", console: "Console", output: Path | None) -> None:
     from rich.markup import escape
 
     for finding in metadata.findings:
