@@ -22,9 +22,6 @@ from fishrt.errors import ConfigError, SourceError
 if TYPE_CHECKING:  # fishrt.config imports this module
     from fishrt.config import ClipConfig, PreprocessConfig
 
-# A picture this many times as large as the frame, both ways, is halved before it is resized: the
-# general INTER_AREA takes 1.8 ms for 1024x1024, four times as long as halving and half of it.
-HALVED_FROM = 4
 # Rows of the background that are sorted at a time, so that memory does not double.
 MEDIAN_ROWS = 64
 
@@ -134,30 +131,9 @@ class Preprocessor:
             view = cv2.bitwise_not(view)
         if view.shape == (self.height, self.width):
             return np.ascontiguousarray(view)
-        return shrink(view, self.height, self.width)
-
-
-def shrink(view: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Resizes a grey picture by area averages (INTER_AREA), in halves first where it is large.
-
-    Halving rounds to whole grey levels, so the result can be one level off INTER_AREA at once.
-
-    Args:
-        view: uint8 `(H, W)`.
-        height: Wanted height in pixels.
-        width: Wanted width in pixels.
-
-    Returns:
-        uint8 `(height, width)`.
-    """
-    while view.shape[0] >= HALVED_FROM * height and view.shape[1] >= HALVED_FROM * width:
-        if view.shape[0] % 2 or view.shape[1] % 2:
-            break  # an odd row or column would be shared out between its neighbours
-        half = (view.shape[1] // 2, view.shape[0] // 2)
-        view = np.asarray(cv2.resize(view, half, interpolation=cv2.INTER_AREA), np.uint8)
-    if view.shape == (height, width):
-        return view
-    return np.asarray(cv2.resize(view, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+        return np.asarray(
+            cv2.resize(view, (self.width, self.height), interpolation=cv2.INTER_AREA), np.uint8
+        )
 
 
 def make_preprocessor(

@@ -1,9 +1,26 @@
 """Video sources: files, cameras, network streams, numbered images, and the simulated tank.
 
-`open_source` opens any of them from what a user types; each kind has its own small module.
+`open_source` opens any of them from what a user types, to watch it; `open_recorded` opens it to
+take it all in. Each kind has its own small module.
 """
 
-from fishrt.video.factory import open_source
-from fishrt.video.source import SourceFrame, SourceInfo, SourceKind, VideoSource
+from fishrt.video.factory import open_recorded, open_source
+from fishrt.video.source import (
+    DamagedPictureError,
+    RecordedSource,
+    SourceFrame,
+    SourceInfo,
+    SourceKind,
+    VideoSource,
+)
 
-__all__ = ["SourceFrame", "SourceInfo", "SourceKind", "VideoSource", "open_source"]
+__all__ = [
+    "DamagedPictureError",
+    "RecordedSource",
+    "SourceFrame",
+    "SourceInfo",
+    "SourceKind",
+    "VideoSource",
+    "open_recorded",
+    "open_source",
+]

@@ -8,9 +8,8 @@ from fishrt.video.images import IMAGE_SUFFIXES, ImageFolder
 from fishrt.video.opencv import (
     Camera,
     NetworkStream,
-    OnlineVideo,
     VideoFile,
-    is_finished_video,
+    open_url,
 )
 from fishrt.video.source import VideoSource
 from fishrt.video.tank import DemoTank
@@ -43,7 +42,8 @@ def open_source(text: str, *, fps: float = 30.0) -> VideoSource:
 def open_recorded(text: str, *, fps: float = 30.0, source_fps: float | None = None) -> VideoSource:
     """Opens a source to take it all in, not to watch it live.
 
-    As `open_source`, but a finished video behind a URL is read like a file.
+    As `open_source`, but a finished video behind an http address is read like a file. All that
+    has an end, and the simulated tank, is a `RecordedSource`.
 
     Args:
         text: What the user typed; see `open_source`.
@@ -56,8 +56,8 @@ def open_recorded(text: str, *, fps: float = 30.0, source_fps: float | None = No
     Raises:
         SourceError: If it cannot be opened, or gives no first picture.
     """
-    if _URL.fullmatch(text) and is_finished_video(text):
-        return OnlineVideo(text, fps, source_fps)
+    if _URL.fullmatch(text):
+        return open_url(text, fps, source_fps)
     return _open_any(text, fps, source_fps)
 
 

@@ -1,5 +1,6 @@
 """A folder of numbered pictures as a video source, such as the published 00000.png, 00001.png."""
 
+import contextlib
 import os
 import re
 from collections import deque
@@ -24,6 +25,7 @@ from fishrt.video.source import (
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
 WORKERS = min(os.cpu_count() or 1, 8)  # OpenCV decodes without holding the interpreter
 LOOK_AHEAD = 4 * WORKERS  # pictures
+LOOK_AHEAD_BYTES = 256 * 1024**2  # fewer of large ones, but one for every worker
 _LAST_NUMBER = re.compile(r"(\d+)\D*$")
 
 
@@ -35,14 +37,14 @@ class ImageFolder:
     """
 
     def __init__(self, folder: Path, fps: float) -> None:
-        """Lists the pictures and reads the first one.
+        """Lists the pictures and reads the first one that is whole, for the size.
 
         Args:
             folder: The folder; files in it that are no numbered pictures are left alone.
             fps: Frames a second that the numbers count.
 
         Raises:
-            SourceError: If there is no numbered picture, or the first one cannot be read.
+            SourceError: If there is no numbered picture, or none can be read.
         """
         self._files = _numbered_pictures(folder)
         self._first_number = self._files[0][0]
@@ -50,8 +52,9 @@ class ImageFolder:
         self._next = 0
         self._pool: ThreadPoolExecutor | None = None
         self._ahead: deque[Future[NDArray[np.uint8]]] = deque()
-        first = _read_picture(self._files[0][1])
+        first = _first_whole([path for _, path in self._files])
         self._shape = first.shape[:2]
+        self._look_ahead = max(WORKERS, min(LOOK_AHEAD, LOOK_AHEAD_BYTES // first.nbytes))
         self.info = SourceInfo(
             SourceKind.IMAGES, str(folder), first.shape[1], first.shape[0], fps, len(self._files)
         )
@@ -90,11 +93,14 @@ class ImageFolder:
     def spread(self, count: int) -> Iterator[NDArray[np.uint8]]:
         """At most `count` pictures spread evenly over the whole folder; `read` goes on as before.
 
+        Damaged ones are left out: that is for whoever reads the whole folder to judge.
+
         Raises:
             SourceError: If one cannot be read, or has another size than the first one.
         """
         for position in spread_positions(len(self._files), count):
-            yield self._picture(position)
+            with contextlib.suppress(DamagedPictureError):
+                yield self._checked(position, _read_picture(self._files[position][1]))
 
     def close(self) -> None:
         """Ends the source; `read` gives None from now on."""
@@ -107,16 +113,13 @@ class ImageFolder:
         """Picture `index`, which `read` wants now; those after it are being decoded already."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="fishrt-image")
-        while len(self._ahead) < LOOK_AHEAD and index + len(self._ahead) < len(self._files):
+        while len(self._ahead) < self._look_ahead and index + len(self._ahead) < len(self._files):
             path = self._files[index + len(self._ahead)][1]
             self._ahead.append(self._pool.submit(_read_picture, path))
         return self._ahead.popleft().result()
 
     def _timestamp(self, index: int) -> float:
         return (self._files[index][0] - self._first_number) / self._fps
-
-    def _picture(self, index: int) -> NDArray[np.uint8]:
-        return self._checked(index, _read_picture(self._files[index][1]))
 
     def _checked(self, index: int, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if image.shape[:2] != self._shape:
@@ -156,6 +159,17 @@ def _numbered_pictures(folder: Path) -> list[tuple[int, Path]]:
             "tif or bmp); give a folder that does, or a video file."
         )
     return sorted(numbered.items())
+
+
+def _first_whole(paths: list[Path]) -> NDArray[np.uint8]:
+    """The first picture that is not damaged; if all are, what is wrong with the first one."""
+    damage: list[DamagedPictureError] = []
+    for path in paths:
+        try:
+            return _read_picture(path)
+        except DamagedPictureError as error:
+            damage.append(error)
+    raise damage[0]
 
 
 def _read_picture(path: Path) -> NDArray[np.uint8]:

@@ -42,13 +42,15 @@ class _MediaCapture:
         first: NDArray[np.uint8],
         fps: float,
         source_fps: float | None,
+        early_end: str,
     ) -> None:
         self._capture = capture
         self._first: NDArray[np.uint8] | None = first
         self._clock_start = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
         self.info = _describe(kind, name, capture, first, finished=True)
-        self._interval = 1.0 / (source_fps or self.info.declared_fps or fps)
-        self._believes_clock = source_fps is None
+        self._interval = 1.0 / (self.info.declared_fps or fps)
+        self._source_fps = source_fps
+        self._early_end = early_end
         self._index = 0
         self._timestamp = 0.0
         self.ended_early: str | None = None
@@ -56,8 +58,8 @@ class _MediaCapture:
     def read(self) -> SourceFrame | None:
         """The next picture, uint8 `(H, W, 3)` BGR, or None at the end.
 
-        Its timestamp is the file's own clock where that grows, and one declared frame interval
-        after the previous picture where it does not.
+        Its timestamp is `index / source_fps` if that is given, else the file's own clock where
+        that grows, and one declared frame interval after the previous picture where it does not.
 
         Raises:
             SourceError: If the picture size changes and OpenCV shows it (its FFmpeg backend
@@ -95,11 +97,11 @@ class _MediaCapture:
         self._first = None
 
     def _advance_clock(self) -> None:
+        if self._source_fps is not None:
+            self._timestamp = self._index / self._source_fps
+            return
         clock = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0 - self._clock_start
-        if self._believes_clock and clock > self._timestamp:
-            self._timestamp = clock
-        else:
-            self._timestamp += self._interval
+        self._timestamp = clock if clock > self._timestamp else self._timestamp + self._interval
 
     def _note_the_end(self) -> None:
         declared = self.info.frame_count
@@ -107,7 +109,7 @@ class _MediaCapture:
         if declared and self._capture.isOpened() and self._index < declared - COUNT_TOLERANCE:
             self.ended_early = (
                 f"{self.info.name} ended after {self._index} of the {declared} pictures that its "
-                "header declares; it may be cut short or damaged."
+                f"header declares; {self._early_end}."
             )
 
 
@@ -135,7 +137,15 @@ class VideoFile(_MediaCapture):
         if first is None:
             capture.release()
             raise SourceError(_unreadable_sentence(path, beginning))
-        super().__init__(SourceKind.FILE, str(path), capture, first, fps, source_fps)
+        super().__init__(
+            SourceKind.FILE,
+            str(path),
+            capture,
+            first,
+            fps,
+            source_fps,
+            "it may be cut short or damaged",
+        )
 
     def spread(self, count: int) -> Iterator[NDArray[np.uint8]]:
         """At most `count` pictures spread evenly over the whole file; `read` goes on as before.
@@ -154,38 +164,37 @@ class VideoFile(_MediaCapture):
 class OnlineVideo(_MediaCapture):
     """A finished video behind a URL; the timestamps are media time from 0."""
 
-    def __init__(self, url: str, fps: float, source_fps: float | None = None) -> None:
-        """Connects and decodes the first picture.
+    def __init__(
+        self, name: str, capture: cv2.VideoCapture, fps: float, source_fps: float | None = None
+    ) -> None:
+        """Decodes the first picture.
 
         Args:
-            url: Its address; a user name and password in it are never shown.
+            name: Its address, without user name and password.
+            capture: The connection; belongs to this object from now on.
             fps: Frames a second to count with where the video has neither clock nor frame rate.
             source_fps: Frames a second to count with whatever the video says, or None.
 
         Raises:
-            SourceError: If it cannot be reached, or is no video.
+            SourceError: If no picture can be decoded.
         """
-        capture = _open_url(url)
         first = _grab_and_decode(capture)
         if first is None:
             capture.release()
+            # an MP4 whose index is at its end, behind a server that cannot jump there and back
             raise SourceError(
-                f"the video {without_password(url)} cannot be opened (waited at most "
-                f"{(OPEN_TIMEOUT_MS + READ_TIMEOUT_MS) / 1000:.0f} s); check the address and the "
-                "network."
+                f"no picture of the video {name} can be decoded over the network; download it and "
+                "give the file."
             )
-        super().__init__(SourceKind.URL, without_password(url), capture, first, fps, source_fps)
-
-
-def is_finished_video(url: str) -> bool:
-    """Whether there is a video of known length behind an http address, and not a live stream."""
-    if not url.lower().startswith("http"):
-        return False
-    capture = _open_url(url)
-    try:
-        return bool(capture.get(cv2.CAP_PROP_FRAME_COUNT) >= 1)
-    finally:
-        capture.release()
+        super().__init__(
+            SourceKind.URL,
+            name,
+            capture,
+            first,
+            fps,
+            source_fps,
+            "the connection broke, or the video is cut short or damaged",
+        )
 
 
 class _LiveCapture:
@@ -269,18 +278,19 @@ class Camera(_LiveCapture):
 class NetworkStream(_LiveCapture):
     """A network stream such as rtsp:// or http://; timestamps are the monotonic clock."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, capture: cv2.VideoCapture | None = None) -> None:
         """Connects and waits for a first picture.
 
         Args:
             url: Address of the stream; a user name and password in it are never shown.
+            capture: A connection to it, or None to make one.
 
         Raises:
             SourceError: If the address cannot be reached, gives no picture in time, or is a
                 finished file, which would arrive at the network's pace instead of its own.
         """
         name = without_password(url)
-        capture = _open_url(url)
+        capture = _open_url(url) if capture is None else capture
         super().__init__(
             SourceKind.URL,
             name,
@@ -291,11 +301,33 @@ class NetworkStream(_LiveCapture):
             f"the stream {name} stopped giving pictures; check the camera and the network and "
             "start again.",
         )
-        if url.lower().startswith("http") and capture.get(cv2.CAP_PROP_FRAME_COUNT) >= 1:
+        if _is_finished(url, capture):
             self.close()
             raise SourceError(
                 f"{name} is a finished video, not a live stream; download it and give the file."
             )
+
+
+def open_url(url: str, fps: float, source_fps: float | None) -> OnlineVideo | NetworkStream:
+    """Connects once, and finds out whether a finished video or a live stream is behind a URL.
+
+    Args:
+        url: Its address; a user name and password in it are never shown.
+        fps: Frames a second of a finished video that has neither clock nor frame rate.
+        source_fps: Frames a second of a finished video whatever it says, or None.
+
+    Raises:
+        SourceError: If it cannot be reached, or gives no first picture.
+    """
+    capture = _open_url(url)
+    if _is_finished(url, capture):
+        return OnlineVideo(without_password(url), capture, fps, source_fps)
+    return NetworkStream(url, capture)
+
+
+def _is_finished(url: str, capture: cv2.VideoCapture) -> bool:
+    """Whether what was opened is a video of known length; rtsp tells lengths of live streams."""
+    return bool(url.lower().startswith("http") and capture.get(cv2.CAP_PROP_FRAME_COUNT) >= 1)
 
 
 def _open_url(url: str) -> cv2.VideoCapture:
