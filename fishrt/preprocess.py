@@ -1,8 +1,8 @@
 """Preprocessing: from a camera image to a frame, the same for prepare, predict and live.
 
 A frame is uint8, grey, with bright animals on a dark background. The steps, in order: grey,
-region of interest, flicker removal if asked for, background removal with polarity, resize with
-INTER_AREA. They are part of the model's input contract and travel in the recording and in the
+region of interest, flicker removal if asked for, background removal with polarity, resize to
+area means. They are part of the model's input contract and travel in the recording and in the
 bundle.
 """
 
@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fishrt.area_mean import area_mean
 from fishrt.deflicker import Deflicker
 from fishrt.errors import ConfigError, SourceError
 
@@ -131,9 +132,7 @@ class Preprocessor:
             view = cv2.bitwise_not(view)
         if view.shape == (self.height, self.width):
             return np.ascontiguousarray(view)
-        return np.asarray(
-            cv2.resize(view, (self.width, self.height), interpolation=cv2.INTER_AREA), np.uint8
-        )
+        return area_mean(view, self.height, self.width)
 
 
 def make_preprocessor(

@@ -187,7 +187,7 @@ def _short_splits(
             kind=FindingKind.SHORT,
             source=None,
             sentence=f"There is no room for a labelled clip ({needed} frames in a row) in the part "
-            f"for {' and '.join(short)}. Record longer, or change the shares in split.",
+            f"for {', '.join(short)}. Record longer, or change the shares in split.",
             values={split: float(max(longest, 0)) for split, longest in short.items()},
         )
     ]

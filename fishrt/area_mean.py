@@ -1,0 +1,56 @@
+"""Shrinking a picture to area means: OpenCV's INTER_AREA, faster where that is slow.
+
+For a scale that is no whole number INTER_AREA goes through every pixel one by one (1.8 ms for
+1024x1024 to 160x120). The sum over a rectangle is also the difference of four entries of the
+integral image (Crow, "Summed-area tables", 1984), and at borders within a pixel of four that are
+interpolated linearly, which is exact because a pixel is flat (0.6 ms).
+"""
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+# A 32-bit integral image holds this many white pixels.
+LARGEST_SUM = (2**31 - 1) // 255
+# Of smaller pictures INTER_AREA is as fast.
+SMALLEST_SHRINKAGE = 8
+
+
+def area_mean(view: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Resizes a picture so that every pixel is the mean of the area that it stands for.
+
+    Args:
+        view: uint8 `(H, W)`.
+        height: Wanted height in pixels.
+        width: Wanted width in pixels.
+
+    Returns:
+        uint8 `(height, width)`, rounded to the nearest grey level.
+    """
+    rows, columns = view.shape
+    whole = rows % height == 0 and columns % width == 0
+    small = view.size < SMALLEST_SHRINKAGE * height * width
+    if whole or small or view.size > LARGEST_SUM or rows < height or columns < width:
+        return np.asarray(cv2.resize(view, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    return _by_integral(view, height, width)
+
+
+def _by_integral(view: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    top, down = _borders(view.shape[0], height)
+    left, right = _borders(view.shape[1], width)
+    integral = np.asarray(cv2.integral(view, sdepth=cv2.CV_32S))
+    strips = integral[top] + (integral[top + 1] - integral[top]) * down[:, None]
+    strips = np.diff(strips, axis=0)
+    cells = np.diff(strips[:, left] + (strips[:, left + 1] - strips[:, left]) * right, axis=1)
+    mean: NDArray[np.uint8] = np.rint(cells * (height * width / view.size)).astype(np.uint8)
+    return mean
+
+
+@lru_cache(maxsize=8)
+def _borders(pixels: int, cells: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Where the `cells + 1` borders lie: in which pixel, and how far into it (0 .. 1)."""
+    at = np.asarray(np.arange(cells + 1) * (pixels / cells), np.float64)
+    pixel = np.minimum(at.astype(np.int64), pixels - 1)
+    return pixel, np.asarray(at - pixel, np.float64)
