@@ -6,7 +6,7 @@ A config is data: it is read with a safe YAML loader and nothing in it is ever r
 import enum
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import yaml
 from pydantic import (
@@ -44,6 +44,38 @@ class Flips(enum.StrEnum):
     CONCATENATE = "concatenate"
 
 
+class Head(enum.StrEnum):
+    """How the last layer's picture becomes features: what its channels hold, or all of it."""
+
+    MAX_POOL = "max-pool"
+    AVERAGE_POOL = "average-pool"
+    FLATTEN = "flatten"
+
+
+class Precision(enum.StrEnum):
+    """What training computes in; weights, states and losses stay float32."""
+
+    FLOAT32 = "float32"
+    MIXED_FLOAT16 = "mixed_float16"
+    MIXED_BFLOAT16 = "mixed_bfloat16"
+
+
+class Compiler(enum.StrEnum):
+    """Whether XLA compiles the training step: `auto` measures on a GPU, and is off on a CPU."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
+class FramesOn(enum.StrEnum):
+    """Where training keeps the frames: `auto` takes the GPU where they fill less than half."""
+
+    AUTO = "auto"
+    HOST = "host"
+    DEVICE = "device"
+
+
 class LearningRateDecay(enum.StrEnum):
     """How the learning rate falls over the whole training."""
 
@@ -59,7 +91,8 @@ class _Section(BaseModel):
     def _no_switch_for_a_number(cls, value: object, info: ValidationInfo) -> object:
         # pydantic would take `true` for 1
         field = cls.model_fields[str(info.field_name)]
-        if isinstance(value, bool) and field.annotation is not bool:
+        takes_switch = field.annotation is bool or bool in get_args(field.annotation)
+        if isinstance(value, bool) and not takes_switch:
             raise ValueError(f"input should not be {str(value).lower()}")
         return value
 
@@ -117,13 +150,32 @@ class LabelConfig(_Section):
 
 
 class ModelConfig(_Section):
-    """The network: one ConvLSTM layer for each number of filters."""
+    """The network: one ConvLSTM layer for each number of filters, then a head.
+
+    Attributes:
+        filters: Channels of every ConvLSTM layer.
+        kernel_size: Side of their kernels, odd.
+        pool_size: Side of the max pool between two of them.
+        head: How the last layer's picture becomes features.
+        dense: Units of the dense layers (ReLU) before the last one.
+        dropout: Share of channels (between layers) and features (before dense layers) that
+            training sets to zero.
+        l1: Weight of the sum of absolute kernel values in the loss.
+        l2: Weight of the sum of squared kernel values in the loss.
+        motion_units: Units of the motion branch; 0 for none.
+    """
 
     filters: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         default=(16, 32), min_length=1, max_length=4
     )
     kernel_size: int = Field(default=3, ge=1)
     pool_size: int = Field(default=2, ge=1)
+    head: Head = Head.MAX_POOL
+    dense: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(), max_length=4)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    l1: float = Field(default=0.0, ge=0)
+    l2: float = Field(default=0.0, ge=0)
+    motion_units: int = Field(default=0, ge=0, le=1024)
 
     @model_validator(mode="after")
     def _check(self) -> "ModelConfig":
@@ -132,19 +184,62 @@ class ModelConfig(_Section):
         return self
 
 
+ClassWeight = Annotated[float, Field(gt=0)]
+
+
 class TrainConfig(_Section):
-    """How the network is fitted."""
+    """How the network is fitted.
+
+    Attributes:
+        mode: `window` (one label a clip) or `stream` (a label at every step, carried state).
+        batch_size: Clips in a batch; in stream mode, streams side by side.
+        learning_rate: Adam's.
+        decay: How the learning rate falls over the whole training.
+        epochs: At most so many.
+        patience: Stop after so many epochs without a better validation loss; None never.
+        clips_per_epoch: Draw so many clips an epoch; None takes all. In stream mode it counts
+            chunks.
+        clip_stride: Take every so-manyth clip only.
+        loss_steps: In window mode, labels of a clip's last so many steps enter the loss.
+        chunk_steps: In stream mode, the steps that one update looks back on.
+        reset_probability: In stream mode, how likely a stream restarts from zero state at a chunk.
+        warm_up_steps: In stream mode, steps after a restart without loss; None takes
+            `clip.steps - 1`, which is what `fishrt live` withholds.
+        flips: How mirrored clips are added.
+        class_weights: True makes both classes count the same, false takes none; or the weights
+            of calm and burst.
+        precision: What the convolutions compute in.
+        xla: Whether XLA compiles the step.
+        frames_on: Where the frames are kept.
+        seed: Of weights, order, flips and dropout.
+    """
 
     mode: TrainMode = TrainMode.WINDOW
     batch_size: int = Field(default=4, ge=1)
     learning_rate: float = Field(default=8e-5, gt=0)
     decay: LearningRateDecay = LearningRateDecay.NONE
     epochs: int = Field(default=9, ge=1)
+    patience: int | None = Field(default=None, ge=1)
     clips_per_epoch: int | None = Field(default=None, ge=1)
+    clip_stride: int = Field(default=1, ge=1)
     loss_steps: int = Field(default=1, ge=1)
+    chunk_steps: int = Field(default=30, ge=1)
+    reset_probability: float = Field(default=0.05, ge=0, le=1)
+    warm_up_steps: int | None = Field(default=None, ge=0)
     flips: Flips = Flips.CONCATENATE
-    class_weights: bool = True
+    class_weights: bool | tuple[ClassWeight, ClassWeight] = True
+    precision: Precision = Precision.FLOAT32
+    xla: Compiler = Compiler.AUTO
+    frames_on: FramesOn = FramesOn.AUTO
     seed: int = Field(default=0, ge=0)
+
+    @field_validator("class_weights", mode="before")
+    @classmethod
+    def _one_wording_for_either_type(cls, value: object) -> object:
+        pair = isinstance(value, list | tuple) and len(value) == 2
+        if not pair and not isinstance(value, bool):
+            raise ValueError("give true, false, or a list with the weights of calm and burst")
+        return value
 
 
 class SplitConfig(_Section):

@@ -64,12 +64,13 @@ def run(config, recording, tmp_path_factory):
     return load_run(folder)
 
 
-def randomised(clip, filters):
+def randomised(clip, filters, **settings):
     """A network whose probabilities vary, so that agreement means something."""
-    model = Forecaster(clip, ModelConfig(filters=filters))
+    model = Forecaster(clip, ModelConfig(filters=filters, **settings))
     rng = np.random.default_rng(0)
     for weight in model.weights:
-        value = rng.normal(0, 0.4, weight.shape)
+        spread = 0.4 if len(weight.shape) != 2 else 2 / weight.shape[0] ** 0.5
+        value = rng.normal(0, spread, weight.shape)
         weight.assign(np.abs(value) + 0.05 if "variance" in weight.name else value)
     return model
 
@@ -171,10 +172,31 @@ def test_evaluation_scores_network_and_baselines_on_the_same_frames(run, recordi
     assert "too little footage to tell" in evaluation_table(scores).caption
 
 
-@pytest.mark.parametrize("filters", [(4,), (4, 6), (3, 3, 2), (3, 2, 2, 2)])
-def test_graphs_equal_keras(filters, recording):
-    clip = ClipConfig(steps=5, height=64, width=68)
-    model = randomised(clip, filters)
+VARIANTS = {
+    "one layer": {"filters": (4,)},
+    "two layers": {"filters": (4, 6)},
+    "three layers": {"filters": (3, 3, 2)},
+    "four layers": {"filters": (3, 2, 2, 2)},
+    "average": {"filters": (4, 6), "head": "average-pool"},
+    "flatten": {"filters": (4, 2), "head": "flatten"},
+    "dense": {"filters": (4, 6), "dense": (5, 4), "dropout": 0.3, "l1": 0.01, "l2": 0.01},
+    "fused": {"filters": (4, 6), "motion_units": 5},
+    "fused, flatten, dense": {
+        "filters": (4,),
+        "motion_units": 3,
+        "head": "flatten",
+        "dense": (6,),
+    },
+    "single channel": {"filters": (4, 3), "motion_units": 5, "frames_per_step": 1},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+def test_graphs_equal_keras(variant, recording):
+    settings = dict(variant)
+    per_step = settings.pop("frames_per_step", 4)
+    clip = ClipConfig(steps=5, frames_per_step=per_step, height=64, width=68)
+    model = randomised(clip, **settings)
     network = freeze(model)
     frames = np.repeat(np.repeat(recording.frames[:200], 3, axis=1), 2, axis=2)[:, :64, :68]
     graphs = (

@@ -56,10 +56,14 @@ class ConvLSTM(keras.layers.Layer):  # type: ignore[misc]
         recurrent_kernel: float32 `(k, k, filters, 4 * filters)`.
     """
 
-    def __init__(self, filters: int, kernel_size: int = 3, **options: Any) -> None:
+    def __init__(
+        self, filters: int, kernel_size: int = 3, penalty: Any = None, **options: Any
+    ) -> None:
+        """Takes the size, and a Keras regularizer for both kernels."""
         super().__init__(**options)
         self.filters = filters
         self.kernel_size = kernel_size
+        self.penalty = keras.regularizers.get(penalty)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Makes the two kernels for `(batch, steps, height, width, channels)`."""
@@ -68,11 +72,13 @@ class ConvLSTM(keras.layers.Layer):  # type: ignore[misc]
             name="kernel",
             shape=(side, side, input_shape[-1], 4 * self.filters),
             initializer="glorot_uniform",
+            regularizer=self.penalty,
         )
         self.recurrent_kernel = self.add_weight(
             name="recurrent_kernel",
             shape=(side, side, self.filters, 4 * self.filters),
             initializer="orthogonal",
+            regularizer=self.penalty,
         )
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -96,38 +102,48 @@ class ConvLSTM(keras.layers.Layer):  # type: ignore[misc]
         Returns:
             The hidden state after every step, float `(batch, steps, height', width', filters)`.
         """
+        return self.sequence(inputs)[0]
+
+    def sequence(self, inputs: Tensor, state: CellState | None = None) -> tuple[Tensor, CellState]:
+        """Runs a sequence from a given state.
+
+        Args:
+            inputs: float `(batch, steps, height, width, channels)`.
+            state: Hidden and cell state, float32 `(batch, height', width', filters)` each, or
+                None for zeros.
+
+        Returns:
+            The hidden state after every step, float `(batch, steps, height', width', filters)`,
+            and the state after the last step, float32.
+        """
         steps, height, width, channels = inputs.shape[1:]
         drive = self.input_convolution(ops.reshape(inputs, (-1, height, width, channels)))
         # unstacked, not indexed: the gradient of an index is as large as the whole sequence
-        first, *rest = ops.unstack(ops.reshape(drive, (-1, steps, *drive.shape[1:])), axis=1)
-        state = cell_update(first, ops.zeros_like(first[..., : self.filters]))
-        outputs = [state[0]]
-        for step_drive in rest:
+        drives = ops.unstack(ops.reshape(drive, (-1, steps, *drive.shape[1:])), axis=1)
+        outputs = []
+        for step_drive in drives:
             state = self.advance(step_drive, state)
             outputs.append(state[0])
-        return ops.stack(outputs, axis=1)
-
-    def step(self, inputs: Tensor, state: CellState) -> CellState:
-        """Runs one time step from a given state.
-
-        Args:
-            inputs: float `(batch, height, width, channels)`.
-            state: Hidden and cell state, float `(batch, height', width', filters)` each.
-
-        Returns:
-            The new hidden and cell state.
-        """
-        return self.advance(self.input_convolution(inputs), state)
+        assert state is not None  # a sequence has at least one step
+        return ops.cast(ops.stack(outputs, axis=1), inputs.dtype), state
 
     def input_convolution(self, inputs: Tensor) -> Tensor:
         """The input's share of the gates, float `(batch, height', width', 4 * filters)`."""
-        return ops.conv(inputs, self.kernel, padding="valid")
+        return ops.conv(inputs, ops.cast(self.kernel, inputs.dtype), padding="valid")
 
-    def advance(self, drive: Tensor, state: CellState) -> CellState:
-        """One step, given the input's share of the gates."""
+    def advance(self, drive: Tensor, state: CellState | None) -> CellState:
+        """One step, given the input's share of the gates; no state is a state of zeros.
+
+        The state stays float32 whatever the convolutions compute in: what is carried on for
+        hours must not lose its small changes.
+        """
+        if state is None:
+            gates = ops.cast(drive, "float32")
+            return cell_update(gates, ops.zeros_like(gates[..., : self.filters]))
         hidden, cell = state
-        recurrent = ops.conv(hidden, self.recurrent_kernel, padding="same")
-        return cell_update(drive + recurrent, cell)
+        kernel = ops.cast(self.recurrent_kernel, drive.dtype)
+        recurrent = ops.conv(ops.cast(hidden, drive.dtype), kernel, padding="same")
+        return cell_update(ops.cast(drive + recurrent, "float32"), cell)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -135,4 +151,5 @@ class ConvLSTM(keras.layers.Layer):  # type: ignore[misc]
             **super().get_config(),
             "filters": self.filters,
             "kernel_size": self.kernel_size,
+            "penalty": keras.regularizers.serialize(self.penalty),
         }

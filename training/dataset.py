@@ -1,6 +1,7 @@
 """Clips for training, cut from a recording by index; no clip is ever stored."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -99,11 +100,40 @@ def class_weights(burst_share: float) -> tuple[float, float]:
     return 0.5 / (1.0 - burst_share), 0.5 / burst_share
 
 
+@dataclass(frozen=True)
+class Cut:
+    """Where a batch lies in the recording.
+
+    Attributes:
+        first: First frame of every row, int64 `(B,)`.
+        mirror: Index into `FLIP_AXES` of every row, int32 `(B,)`.
+    """
+
+    first: NDArray[np.int64]
+    mirror: NDArray[np.int32]
+
+    def inputs(self, frames: NDArray[np.uint8] | None, length: int) -> dict[str, NDArray[Any]]:
+        """What the training network is fed.
+
+        Args:
+            frames: uint8 `(T, H, W)` to cut from, or None where the network has them itself.
+            length: Consecutive frames in a row.
+
+        Returns:
+            `mirror`, and `footage` uint8 `(B, length, H, W)` or `first` int32 `(B,)`.
+        """
+        if frames is None:
+            return {"first": self.first.astype(np.int32), "mirror": self.mirror}
+        footage = np.stack([frames[first : first + length] for first in self.first])
+        return {"footage": footage, "mirror": self.mirror}
+
+
 class ClipBatches(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches of clips and labels, in a new random order every epoch.
 
     An epoch holds every clip once (four times with concatenated flips), or `limit` of them
-    drawn at random. The order depends on `seed` and the epoch alone.
+    drawn at random. The order depends on `seed` and the epoch alone, so a resumed training sees
+    what it would have seen. Rows are consecutive frames; they are stacked in the network.
     """
 
     def __init__(
@@ -114,6 +144,8 @@ class ClipBatches(keras.utils.PyDataset):  # type: ignore[misc]
         flips: Flips,
         seed: int,
         limit: int | None = None,
+        epoch: int = 0,
+        frames_in_network: bool = False,
     ) -> None:
         super().__init__()
         self._clips = clips
@@ -121,30 +153,22 @@ class ClipBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self._flips = flips
         self._seed = seed
         self._limit = limit
-        self._epoch = 0
+        self._epoch = epoch
+        self._frames = None if frames_in_network else clips.frames
         self._order, self._mirrors = self._shuffle()
 
     def __len__(self) -> int:
         """Batches in an epoch."""
         return -(-len(self._order) // self._batch_size)
 
-    def __getitem__(self, batch: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """One batch.
-
-        Returns:
-            Clips uint8 `(B, steps, height, width, frames_per_step)` and labels float32
-            `(B, loss_steps)`.
-        """
+    def __getitem__(self, batch: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.float32]]:
+        """One batch: the network's inputs (see `Cut`) and labels float32 `(B, loss_steps)`."""
         rows = slice(batch * self._batch_size, (batch + 1) * self._batch_size)
-        items, mirrors = self._order[rows], self._mirrors[rows]
-        clips = np.stack(
-            [
-                np.flip(self._clips.clip(item), FLIP_AXES[mirror])
-                for item, mirror in zip(items, mirrors, strict=True)
-            ]
-        )
+        items = self._order[rows]
+        frames = self._clips.geometry.frames
+        cut = Cut(self._clips.ends[items] - frames + 1, self._mirrors[rows].astype(np.int32))
         labels = np.stack([self._clips.target(item) for item in items])
-        return clips, labels.astype(np.float32)
+        return cut.inputs(self._frames, frames), labels.astype(np.float32)
 
     def on_epoch_end(self) -> None:
         """Draws the next epoch's order."""
