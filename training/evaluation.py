@@ -4,24 +4,42 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
-from fishrt.clip import ClipGeometry
-from fishrt.config import Config
+from fishrt.config import Config, TrainMode
 from fishrt.errors import TrainingError
 from fishrt.metrics import best_youden_threshold, block_bootstrap, brier_skill, roc_auc
 from fishrt.recording import Recording, Split
 from training.baselines import PAST, algorithmic_baseline, fitted_baseline
 from training.dataset import ClipSet, clip_set
 from training.forecaster import Forecaster
+from training.stream_batches import stretches
 
 BLOCK_SECONDS = 20.0
 """Bootstrap blocks: long against the clip (4 s) and the label's horizon (1.5 s)."""
 
 BATCH = 32
+STREAM_STEPS = 60
 
 NEUTRAL_THRESHOLD = 0.5
 """Where the validation part has one class only and cannot tell a better one."""
+
+
+def forecast(model: Forecaster, mode: TrainMode, clips: ClipSet) -> NDArray[np.float64]:
+    """Forecasts at the end of every clip, as the live loop makes them for such a model.
+
+    Args:
+        model: The network.
+        mode: What it was trained for: windows from zero state, or a carried state.
+        clips: N clips.
+
+    Returns:
+        Probabilities, float64 `(N,)`.
+    """
+    if mode is TrainMode.STREAM:
+        return forecast_stream(model, clips)
+    return forecast_clips(model, clips)
 
 
 def forecast_clips(model: Forecaster, clips: ClipSet) -> NDArray[np.float64]:
@@ -41,6 +59,47 @@ def forecast_clips(model: Forecaster, clips: ClipSet) -> NDArray[np.float64]:
         )
     ]
     return np.concatenate(parts).astype(np.float64)
+
+
+def forecast_stream(model: Forecaster, clips: ClipSet) -> NDArray[np.float64]:
+    """Stream forecasts at the end of every clip, with a state carried on through all footage.
+
+    Every phase is a stream of its own, as in the live loop; a stream starts anew where footage
+    between two clips is missing.
+
+    Args:
+        model: The network.
+        clips: N clips; the footage between the first and the last of them is gone through.
+
+    Returns:
+        Probabilities, float64 `(N,)`.
+    """
+    geometry = clips.geometry
+    per_step, phases = geometry.frames_per_step, np.arange(geometry.frames_per_step)
+    advance = tf.function(lambda steps, *states: model.run(steps, list(states)))
+    found = np.full(len(clips.frames), np.nan)
+    for first, stop in stretches(clips, geometry.frames):
+        states = model.zero_states(per_step)
+        at = first
+        while at + per_step + per_step - 1 <= stop:
+            steps = min(STREAM_STEPS, (stop - at - per_step + 1) // per_step)
+            rows = at + phases[:, None] + np.arange(steps * per_step)
+            footage = clips.frames[rows].reshape(
+                per_step, steps, per_step, geometry.height, geometry.width
+            )
+            probabilities, states = advance(tf.constant(footage.transpose(0, 1, 3, 4, 2)), *states)
+            ends = at + phases[:, None] + (np.arange(steps) + 1) * per_step - 1
+            found[ends] = np.asarray(probabilities)
+            at += steps * per_step
+        # the last frames that no whole row of phases reaches
+        tail = stop - at
+        for phase in range(max(tail - per_step + 1, 0)):
+            row = clips.frames[at + phase : at + phase + per_step]
+            batch = np.repeat(np.moveaxis(row, 0, -1)[None, None], per_step, axis=0)
+            found[at + phase + per_step - 1] = np.asarray(advance(tf.constant(batch), *states)[0])[
+                phase, 0
+            ]
+    return found[clips.ends]
 
 
 def evaluate(
@@ -82,7 +141,7 @@ def evaluate(
     learn = _with_past(clip_set(training, Split.TRAIN, geometry), 1)
     fitted = fitted_baseline(training.motion_energy, learn.labels, learn.ends)
     forecasts = {
-        "model": forecast_clips(model, clips),
+        "model": forecast(model, config.train.mode, clips),
         "published_motion_baseline": algorithmic_baseline(recording.motion_energy, clips.ends),
         "fitted_motion_baseline": fitted(recording.motion_energy, clips.ends),
     }
@@ -112,19 +171,17 @@ def evaluate(
         "best_motion_baseline": best,
         "roc_auc_gain": asdict(gain),
         "beats_motion_baseline": bool(gain.low > 0),
-        "threshold": _chosen_threshold(model, training, geometry, stride),
+        "threshold": _chosen_threshold(model, config, training, stride),
     }
 
 
-def _chosen_threshold(
-    model: Forecaster, training: Recording, geometry: ClipGeometry, stride: int
-) -> float:
+def _chosen_threshold(model: Forecaster, config: Config, training: Recording, stride: int) -> float:
     """The threshold that is best on the validation part; the scored frames have no say in it."""
-    clips = _with_past(clip_set(training, Split.VALIDATION, geometry), stride)
+    clips = _with_past(clip_set(training, Split.VALIDATION, config.clip.geometry), stride)
     labels = clips.labels[clips.ends]
     if not 0 < labels.sum() < len(labels):
         return NEUTRAL_THRESHOLD
-    return best_youden_threshold(labels, forecast_clips(model, clips))
+    return best_youden_threshold(labels, forecast(model, config.train.mode, clips))
 
 
 def _with_past(clips: ClipSet, stride: int) -> ClipSet:

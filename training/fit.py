@@ -1,38 +1,69 @@
-"""Fitting: epochs over the clips of a recording, with the best weights kept at every epoch."""
+"""Fitting: epochs over the footage of a recording, with the best weights kept at every epoch."""
 
-import csv
 import math
+import shutil
 import sys
-import time
+import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from fishrt.config import Config, Flips, LearningRateDecay, TrainMode
 from fishrt.errors import TrainingError
 from fishrt.recording import Recording, Split, split_borders
 from fishrt.storage import sha256_of
 from fishrt.stored_background import save_background
+from training.checkpoint import Progress, restore_checkpoint
 from training.dataset import ClipBatches, ClipSet, class_weights, clip_set
+from training.devices import describe_devices, is_chief, keep_on_device, use_xla
 from training.forecaster import Forecaster
 from training.loss import WeightedCrossentropy
 from training.run import (
-    HISTORY_FILE,
     RUN_FILE,
-    WEIGHTS_FILE,
     Run,
     describe_software,
     refuse_existing_run,
+    resumable_config,
     start_run,
     write_record,
 )
+from training.stream_batches import StreamBatches, stretches
+from training.trainee import Trainee
+from training.watcher import ENTROPY, Plan, Tell, Watcher
 
 VALIDATION_CLIPS = 1000
 """At most so many validation clips, evenly spread, are scored after an epoch."""
+
+
+def _print(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _silent(name: str, done: int, total: int | None) -> None:
+    del name, done, total
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How a fit is run, beside what the config says.
+
+    Attributes:
+        start: A run with the same network whose weights to start from, or None to start anew.
+        resume: Whether to go on with the training that the folder holds.
+        strategy: A TensorFlow distribution strategy, or None.
+        report: Takes one line for every epoch.
+        tell: Takes name, batches done and batches in all, for a progress bar.
+    """
+
+    start: Run | None = None
+    resume: bool = False
+    strategy: Any = None
+    report: Callable[[str], None] = field(default=_print)
+    tell: Tell = field(default=_silent)
 
 
 @dataclass(frozen=True)
@@ -55,11 +86,7 @@ class FitResult:
 
 
 def fit(
-    recording: Recording,
-    config: Config,
-    folder: Path,
-    start: Run | None = None,
-    report: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
+    recording: Recording, config: Config, folder: Path, options: FitOptions = FitOptions()
 ) -> FitResult:
     """Fits a forecaster to a recording and writes the run folder.
 
@@ -67,8 +94,7 @@ def fit(
         recording: What to train on; its preprocessing and label rule are taken over.
         config: What to train and how.
         folder: The run folder to make.
-        start: A run with the same network whose weights to start from, or None to start anew.
-        report: Takes one line for every epoch.
+        options: Start, resuming, devices, and who is told.
 
     Returns:
         How it ended. The best weights are in the folder.
@@ -76,64 +102,186 @@ def fit(
     Raises:
         TrainingError: If the recording does not fit, or the loss is no number any more.
     """
-    refuse_existing_run(folder)
+    if options.resume:
+        config = resumable_config(folder, config, recording)
+    else:
+        refuse_existing_run(folder)
     config = _adopt(config, recording)
-    train, validation = _clip_sets(recording, config)
-    weights = class_weights(train.burst_share) if config.train.class_weights else (1.0, 1.0)
-    keras.utils.set_random_seed(config.train.seed)
-    model = Forecaster(config.clip, config.model, config.train.loss_steps)
-    if start is not None:
-        _take_weights(model, start)
-    batches = ClipBatches(
-        train,
-        config.train.batch_size,
-        flips=config.train.flips,
-        seed=config.train.seed,
-        limit=config.train.clips_per_epoch,
-    )
-    # XLA measured slower on CPU (1.2 against 5.6 clips/s), so it is not asked for
-    model.compile(
-        keras.optimizers.Adam(_learning_rate(config, len(batches))),
-        WeightedCrossentropy(*weights),
-        jit_compile=False,
-    )
-    description = _description(recording, config, model, weights)
-    start_run(folder, config, description)
-    save_background(folder, recording.background)
-    watcher = _Watcher(folder, config.train.epochs, len(batches) * config.train.batch_size, report)
-    interrupted = False
+    _check_strategy(config, options.strategy)
+    if is_chief(options.strategy):
+        return _fit(recording, config, folder, options)
+    # every worker computes the same; only the chief's folder is kept
+    scratch = Path(tempfile.mkdtemp())
     try:
-        model.fit(
-            batches,
-            epochs=config.train.epochs,
-            validation_data=ClipBatches(
-                validation,
-                config.train.batch_size,
-                flips=Flips.NONE,
-                seed=config.train.seed,
-            ),
-            callbacks=[watcher],
-            verbose=0,
-        )
-    except KeyboardInterrupt:
-        interrupted = True
-    if not watcher.best_epoch:  # nothing to keep
-        raise KeyboardInterrupt
+        if options.resume:
+            shutil.copytree(folder, scratch, dirs_exist_ok=True)
+        return _fit(recording, config, scratch, options)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _fit(recording: Recording, config: Config, folder: Path, options: FitOptions) -> FitResult:
+    settings = config.train
+    train, validation = _clip_sets(recording, config)
+    weights = _class_weights(config, train)
+    on_device = keep_on_device(recording.frames, settings.frames_on, options.strategy)
+    keras.utils.set_random_seed(settings.seed)
+    batches = _batches(train, config, on_device)
+    with options.strategy.scope() if options.strategy is not None else nullcontext():
+        model = _trainee(recording, config, on_device)
+        if options.start is not None:
+            _take_weights(model.forecaster, options.start)
+        _compile(model, config, len(batches), weights, xla=False)
+        if use_xla(settings.xla, model, batches[0], options.strategy):
+            _compile(model, config, len(batches), weights, xla=True)
+        model.optimizer.build(model.trainable_variables)
+    description = {
+        **_description(recording, config, model.forecaster, weights),
+        "computed_on": describe_devices(options.strategy),
+        "frames_on": "device" if on_device else "host",
+        "xla": bool(model.jit_compile),
+    }
+    progress = Progress()
+    if options.resume:
+        progress = restore_checkpoint(folder, model.forecaster, model.optimizer)
+        batches = _batches(train, config, on_device, progress.epochs)
+    else:
+        start_run(folder, config, description)
+        save_background(folder, recording.background)
+    options.report(f"training on {description['computed_on']}")
+    watcher = Watcher(
+        Plan(
+            folder,
+            settings.epochs,
+            len(batches),
+            len(batches) * settings.batch_size,
+            settings.patience,
+            "chunks" if settings.mode is TrainMode.STREAM else "clips",
+        ),
+        progress,
+        options.report,
+        options.tell,
+    )
+    interrupted = _run_epochs(
+        model, batches, _validation_batches(validation, config, on_device), config, watcher
+    )
     result = FitResult(
-        watcher.epochs_done,
-        watcher.best_epoch,
-        watcher.best_loss,
-        watcher.clips_per_second,
+        progress.epochs,
+        progress.best_epoch,
+        progress.best_loss,
+        progress.clips_per_second,
         interrupted,
     )
     write_record(folder / RUN_FILE, {**description, "result": vars(result)})
     return result
 
 
+def _run_epochs(
+    model: Trainee, batches: Any, validation: Any, config: Config, watcher: Watcher
+) -> bool:
+    """Runs the epochs that are left; returns whether Ctrl-C ended it."""
+    try:
+        model.fit(
+            batches,
+            epochs=config.train.epochs,
+            initial_epoch=watcher.progress.epochs,
+            validation_data=validation,
+            callbacks=[watcher],
+            shuffle=False,  # the batches are shuffled, or in time order, already
+            verbose=0,
+        )
+    except KeyboardInterrupt:
+        if not watcher.progress.best_epoch:  # nothing to keep
+            raise
+        return True
+    return False
+
+
+def _trainee(recording: Recording, config: Config, on_device: bool) -> Trainee:
+    settings = config.train
+    forecaster = Forecaster(
+        config.clip, config.model, settings.loss_steps, settings.precision.value
+    )
+    steps = config.clip.steps if settings.mode is TrainMode.WINDOW else settings.chunk_steps
+    return Trainee(
+        forecaster,
+        settings.mode,
+        steps * config.clip.frames_per_step,
+        settings.batch_size,
+        recording.frames if on_device else None,
+    )
+
+
+def _compile(
+    model: Trainee, config: Config, batches: int, weights: tuple[float, float], *, xla: bool
+) -> None:
+    loss = WeightedCrossentropy(*weights)
+    model.compile(
+        keras.optimizers.Adam(_learning_rate(config, batches)),
+        loss,
+        weighted_metrics=[keras.metrics.MeanMetricWrapper(loss.call, name=ENTROPY)],
+        jit_compile=xla,
+    )
+
+
+def _batches(clips: ClipSet, config: Config, on_device: bool, epoch: int = 0) -> Any:
+    settings = config.train
+    if settings.mode is TrainMode.STREAM:
+        return StreamBatches(
+            clips, settings, training=True, epoch=epoch, frames_in_network=on_device
+        )
+    return ClipBatches(
+        clips,
+        settings.batch_size,
+        flips=settings.flips,
+        seed=settings.seed,
+        limit=settings.clips_per_epoch,
+        epoch=epoch,
+        frames_in_network=on_device,
+    )
+
+
+def _validation_batches(clips: ClipSet, config: Config, on_device: bool) -> Any:
+    settings = config.train
+    if settings.mode is TrainMode.STREAM:
+        return StreamBatches(clips, settings, training=False, frames_in_network=on_device)
+    return ClipBatches(
+        clips,
+        settings.batch_size,
+        flips=Flips.NONE,
+        seed=settings.seed,
+        frames_in_network=on_device,
+    )
+
+
+def _class_weights(config: Config, train: ClipSet) -> tuple[float, float]:
+    match config.train.class_weights:
+        case True:
+            return class_weights(train.burst_share)
+        case False:
+            return (1.0, 1.0)
+        case calm, burst:
+            return (calm, burst)
+
+
+def _check_strategy(config: Config, strategy: Any) -> None:
+    if strategy is None:
+        return
+    if config.train.mode is TrainMode.STREAM:
+        raise TrainingError(
+            "train.mode=stream runs on one device, as its states are carried from batch to "
+            "batch; leave --strategy out, or take train.mode=window."
+        )
+    copies = strategy.num_replicas_in_sync
+    if config.train.batch_size % copies:
+        raise TrainingError(
+            f"train.batch_size ({config.train.batch_size}) must be a multiple of the {copies} "
+            "copies of the network."
+        )
+
+
 def _adopt(config: Config, recording: Recording) -> Config:
     """The config with the preprocessing, label rule and rate that the recording was made with."""
-    if config.train.mode is TrainMode.STREAM:
-        raise TrainingError("train.mode=stream is not built yet; use train.mode=window.")
     metadata = recording.metadata
     made_with = {
         "preprocess": metadata.preprocess,
@@ -168,11 +316,27 @@ def _take_weights(model: Forecaster, start: Run) -> None:
 
 
 def _clip_sets(recording: Recording, config: Config) -> tuple[ClipSet, ClipSet]:
-    geometry, steps = config.clip.geometry, config.train.loss_steps
-    train = clip_set(recording, Split.TRAIN, geometry, steps)
-    validation = clip_set(recording, Split.VALIDATION, geometry, steps)
+    geometry, settings = config.clip.geometry, config.train
+    train = clip_set(recording, Split.TRAIN, geometry, settings.loss_steps)
+    validation = clip_set(recording, Split.VALIDATION, geometry, settings.loss_steps)
+    if settings.mode is TrainMode.STREAM:
+        _require_chunks(train, config)
+        _require_chunks(validation, config)
+        return train, validation
     stride = math.ceil(len(validation.ends) / VALIDATION_CLIPS)
-    return train, replace(validation, ends=validation.ends[::stride])
+    return (
+        replace(train, ends=train.ends[:: settings.clip_stride]),
+        replace(validation, ends=validation.ends[::stride]),
+    )
+
+
+def _require_chunks(clips: ClipSet, config: Config) -> None:
+    frames = config.train.chunk_steps * config.clip.frames_per_step
+    if not any(stop - first >= 2 * frames for first, stop in stretches(clips)):
+        raise TrainingError(
+            f"stream training needs at least {2 * frames} frames in a row in the training and "
+            "the validation part; record more, or set a smaller train.chunk_steps."
+        )
 
 
 def _learning_rate(config: Config, batches: int) -> Any:
@@ -196,76 +360,3 @@ def _description(
         "parameters": int(model.count_params()),
         "class_weights": {"calm": float(weights[0]), "burst": float(weights[1])},
     }
-
-
-class _Watcher(keras.callbacks.Callback):  # type: ignore[misc]
-    """Keeps the best weights, writes the history, reports, and stops at a loss of NaN."""
-
-    def __init__(
-        self, folder: Path, epochs: int, clips: int, report: Callable[[str], None]
-    ) -> None:
-        super().__init__()
-        self._folder = folder
-        self._epochs = epochs
-        self._clips = clips
-        self._report = report
-        self._began = 0.0
-        self._train_seconds = 0.0
-        self.best_loss = math.inf
-        self.best_epoch = 0
-        self.epochs_done = 0
-        self.clips_per_second = 0.0
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        del epoch, logs
-        self._began = time.perf_counter()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        del batch
-        self._require_number((logs or {}).get("loss", 0.0))
-
-    def _require_number(self, loss: float) -> None:
-        if not math.isfinite(loss):
-            kept = f"epoch {self.best_epoch} is kept" if self.best_epoch else "nothing is kept"
-            raise TrainingError(
-                f"the loss is not a number in epoch {self.epochs_done + 1}; {kept}. Try a smaller "
-                "train.learning_rate."
-            )
-
-    def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
-        del logs
-        self._train_seconds = time.perf_counter() - self._began
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        figures = {name: float(value) for name, value in (logs or {}).items()}
-        self._require_number(figures["val_loss"])
-        self.epochs_done = epoch + 1
-        self.clips_per_second = self._clips / max(self._train_seconds, 1e-9)
-        if figures["val_loss"] < self.best_loss:
-            self.best_loss, self.best_epoch = figures["val_loss"], epoch + 1
-            # .weights.h5 is the ending Keras asks for; the scratch name keeps the old file whole
-            scratch = self._folder / "scratch.weights.h5"
-            self.model.save_weights(scratch, overwrite=True)
-            scratch.replace(self._folder / WEIGHTS_FILE)
-        self._write_row({"epoch": epoch + 1, **figures, "clips_per_second": self.clips_per_second})
-        left = (self._epochs - epoch - 1) * (time.perf_counter() - self._began)
-        self._report(
-            f"epoch {epoch + 1}/{self._epochs}  loss {figures['loss']:.4f}  "
-            f"validation loss {figures['val_loss']:.4f}"
-            f"{' (best)' if self.best_epoch == epoch + 1 else ''}  "
-            f"{self.clips_per_second:.1f} clips/s  {left / 60:.0f} min left"
-        )
-
-    def _write_row(self, row: dict[str, Any]) -> None:
-        path = self._folder / HISTORY_FILE
-        new = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(row))
-            if new:
-                writer.writeheader()
-            writer.writerow(
-                {
-                    name: np.format_float_positional(v) if isinstance(v, float) else v
-                    for name, v in row.items()
-                }
-            )

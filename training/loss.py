@@ -7,9 +7,10 @@ from keras import ops
 
 
 class WeightedCrossentropy(keras.losses.Loss):  # type: ignore[misc]
-    """Mean over all labels of weight * binary cross-entropy.
+    """Mean over the labels that count of weight * binary cross-entropy.
 
-    Unlike Keras' own, it weighs every time step of a clip by that step's label.
+    Unlike Keras' own, it weighs every time step of a clip by that step's label. Steps with a
+    sample weight of 0 (a stream's warm-up) do not count.
 
     Attributes:
         calm: Weight of labels 0.
@@ -17,7 +18,7 @@ class WeightedCrossentropy(keras.losses.Loss):  # type: ignore[misc]
     """
 
     def __init__(self, calm: float = 1.0, burst: float = 1.0) -> None:
-        super().__init__(name="weighted_crossentropy")
+        super().__init__(name="weighted_crossentropy", reduction="mean_with_sample_weight")
         self.calm = calm
         self.burst = burst
 

@@ -4,6 +4,9 @@
     run.yaml           software versions, seed, recording, best epoch
     best.weights.h5    weights of the epoch with the lowest validation loss
     history.csv        figures of every epoch
+    curves.png         the same as a picture
+    tensorboard/       the same for TensorBoard
+    checkpoint.npz     the training's own state, for `--resume`
     evaluation.yaml    scores on footage that training did not see
     background.png     the background that preprocessing subtracts, if it has one
 
@@ -24,7 +27,8 @@ from numpy.typing import NDArray
 from fishrt import __version__
 from fishrt.config import Config, dump_config, load_config
 from fishrt.errors import TrainingError, output_error
-from fishrt.storage import write_text
+from fishrt.recording import Recording
+from fishrt.storage import sha256_of, write_text
 from fishrt.stored_background import stored_background
 from training.forecaster import Forecaster
 
@@ -32,6 +36,8 @@ CONFIG_FILE = "config.yaml"
 RUN_FILE = "run.yaml"
 WEIGHTS_FILE = "best.weights.h5"
 HISTORY_FILE = "history.csv"
+CURVES_FILE = "curves.png"
+TENSORBOARD_FOLDER = "tensorboard"
 EVALUATION_FILE = "evaluation.yaml"
 
 
@@ -88,6 +94,41 @@ def refuse_existing_run(folder: Path) -> None:
     """
     if (folder / WEIGHTS_FILE).exists():
         raise TrainingError(f"{folder} already holds a run; name another folder with -o.")
+
+
+def resumable_config(folder: Path, asked: Config, recording: Recording) -> Config:
+    """The config to go on with: the run's own, with the epochs that are asked for now.
+
+    Args:
+        folder: The run.
+        asked: What the command line asks for; what it sets must agree with the run, but for
+            `train.epochs` and `train.patience`.
+        recording: What is trained on now.
+
+    Raises:
+        TrainingError: If there is no run, or it was made with other settings or footage.
+    """
+    if not (folder / CONFIG_FILE).is_file():
+        raise TrainingError(f"{folder} holds no run to resume; train without --resume.")
+    stored = load_config(folder / CONFIG_FILE)
+    try:
+        made_from = yaml.safe_load((folder / RUN_FILE).read_text(encoding="utf-8"))["recording"]
+        digest = made_from["motion_energy_sha256"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise TrainingError(f"{folder / RUN_FILE} cannot be read or is damaged.") from error
+    if digest != sha256_of(recording.folder / "motion_energy.npy"):
+        raise TrainingError(f"{folder} was trained on other footage than {recording.folder}.")
+    free = {"epochs", "patience"}
+    for section in asked.model_fields_set:
+        ours, theirs = getattr(stored, section), getattr(asked, section)
+        for name in theirs.model_fields_set - (free if section == "train" else set()):
+            if getattr(ours, name) != getattr(theirs, name):
+                raise TrainingError(
+                    f"{folder} was trained with another {section}.{name}; resume it without that "
+                    "setting, or train anew into another folder."
+                )
+    changed = {name: getattr(asked.train, name) for name in free & asked.train.model_fields_set}
+    return stored.model_copy(update={"train": stored.train.model_copy(update=changed)})
 
 
 def write_record(path: Path, record: dict[str, Any]) -> None:

@@ -34,14 +34,20 @@ class Schedule:
     mirror: NDArray[np.int32]
 
 
-def stretches(clips: ClipSet) -> list[tuple[int, int]]:
+def stretches(clips: ClipSet, apart: int = 1) -> list[tuple[int, int]]:
     """Continuous footage `[first, stop)` that the labelled clips cover, within one source each.
 
-    A source may be cut in the middle (lost frames); ends in a row belong to one stretch.
+    A source may be cut in the middle (lost frames); clips that overlap or touch belong to one
+    stretch.
+
+    Args:
+        clips: The clips.
+        apart: Ends further apart than this belong to two stretches: 1 for all clips of a
+            split, a clip's frames where only some of the clips are there.
     """
     if not len(clips.ends):
         return []
-    breaks = np.flatnonzero(np.diff(clips.ends) > 1) + 1
+    breaks = np.flatnonzero(np.diff(clips.ends) > apart) + 1
     return [
         (int(run[0]) - clips.geometry.frames + 1, int(run[-1]) + 1)
         for run in np.split(clips.ends, breaks)

@@ -1,11 +1,17 @@
 """`fishrt train`: fit a forecaster to a recording."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fishrt.cli.options import ConfigOption, SetOption
+from fishrt.strategy import Strategy
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fishrt.recording import Recording
 
 
 def train(
@@ -21,13 +27,23 @@ def train(
         Path | None,
         typer.Option("--init", help="Run to take the starting weights from (same network)."),
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the training that the run folder holds.")
+    ] = False,
+    strategy: Annotated[
+        Strategy,
+        typer.Option(
+            help="Spread window training: 'mirrored' over this machine's GPUs, 'multi-worker' "
+            "over the processes in TF_CONFIG."
+        ),
+    ] = Strategy.NONE,
     config: ConfigOption = None,
     overrides: SetOption = None,
 ) -> None:
     """Fit a ConvLSTM to a recording and score it on footage that it did not see.
 
-    The run folder holds the config, the best weights, the history of every epoch and the
-    evaluation. Ctrl-C keeps the best epoch so far.
+    The run folder holds the config, the best weights, the state to resume from, the history of
+    every epoch, its curves and the evaluation. Ctrl-C keeps the best epoch so far.
     """
     from fishrt.cli.extras import import_tensorflow_quietly, require
 
@@ -35,28 +51,50 @@ def train(
     import_tensorflow_quietly()
     from rich.console import Console
 
+    from fishrt.cli.progress import frame_progress
     from fishrt.config import load_config
-    from fishrt.errors import ExitCode, TrainingError
-    from fishrt.recording import Split, load_recording
+    from fishrt.errors import ExitCode
+    from fishrt.recording import load_recording
+    from training.devices import is_chief, make_strategy
+    from training.fit import FitOptions, fit
+    from training.run import load_run
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    spread = make_strategy(strategy)
+    settings = load_config(config, overrides or ())
+    footage = load_recording(recording)
+    unseen = load_recording(test) if test else None
+    with frame_progress(console) as tell:
+        options = FitOptions(
+            load_run(start) if start else None, resume, spread, console.print, tell
+        )
+        result = fit(footage, settings, output, options)
+    if result.interrupted:
+        console.print(
+            f"interrupted; epoch {result.best_epoch} of {result.epochs} is kept in {output}; "
+            "go on with the same command and --resume."
+        )
+        raise typer.Exit(ExitCode.INTERRUPTED)
+    if is_chief(spread):
+        _score(output, footage, unseen, console)
+
+
+def _score(
+    output: Path, footage: "Recording", unseen: "Recording | None", console: "Console"
+) -> None:
+    """Scores the best epoch on footage that it did not see, and says where the run is."""
+    from fishrt.errors import TrainingError
+    from fishrt.recording import Split
     from training.evaluation import evaluate
-    from training.fit import fit
     from training.report import evaluation_table
     from training.run import EVALUATION_FILE, load_run, write_record
 
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    settings = load_config(config, overrides or ())
-    footage = load_recording(recording)
-    unseen = load_recording(test) if test else footage
-    result = fit(footage, settings, output, load_run(start) if start else None, console.print)
-    if result.interrupted:
-        console.print(
-            f"interrupted; epoch {result.best_epoch} of {result.epochs} is kept in {output}."
-        )
-        raise typer.Exit(ExitCode.INTERRUPTED)
     run = load_run(output)
-    console.print(f"scoring epoch {result.best_epoch} on {unseen.folder} ...")
+    console.print(f"scoring the best epoch on {(unseen or footage).folder} ...")
     try:
-        scores = evaluate(run.model, run.config, unseen, footage, None if test else Split.TEST)
+        scores = evaluate(
+            run.model, run.config, unseen or footage, footage, None if unseen else Split.TEST
+        )
     except TrainingError as error:  # the run itself is good; only the footage cannot score it
         console.print(f"not scored: {error}")
     else:
