@@ -68,7 +68,7 @@ class Trainee(keras.Model):  # type: ignore[misc]
         Returns:
             Probabilities float32, `(B, loss_steps)` for windows, `(B, chunk steps)` for streams.
         """
-        clips = self._mirrored(self._stacked(self._footage(inputs)), inputs["mirror"])
+        clips = self.clips(inputs)
         if self.mode is TrainMode.WINDOW:
             return self.forecaster(clips, training=training)
         keep = 1.0 - inputs["restart"]
@@ -80,6 +80,14 @@ class Trainee(keras.Model):  # type: ignore[misc]
         for state, new in zip(self._states, new_states, strict=True):
             state.assign(ops.stop_gradient(new))
         return probabilities
+
+    def clips(self, inputs: dict[str, Tensor]) -> Tensor:
+        """The batch as the forecaster takes it: cut, stacked and mirrored.
+
+        Returns:
+            uint8 `(B, steps, height, width, frames_per_step)`, oldest frame in channel 0.
+        """
+        return self._mirrored(self._stacked(self._footage(inputs)), inputs["mirror"])
 
     def _footage(self, inputs: dict[str, Tensor]) -> Tensor:
         if self._frames is None:

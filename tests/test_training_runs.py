@@ -1,0 +1,329 @@
+"""Training as it is run: resumed, stopped, spread, in other precisions, from every config."""
+
+import csv
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("keras", reason="the train extra is not installed")
+
+from fishrt.config import find_config, load_config
+from fishrt.errors import TrainingError
+from fishrt.recording import load_recording
+from fishrt.simulate import TankSpec
+from fishrt.strategy import Strategy
+from training.devices import make_strategy, step_seconds
+from training.evaluation import evaluate
+from training.fit import FitOptions, fit
+from training.run import load_run
+from training.simulated import record_simulation
+
+QUIET = FitOptions(report=lambda _: None)
+RESUMED = FitOptions(resume=True, report=lambda _: None)
+SMALL = (
+    "clip.height=30",
+    "clip.width=40",
+    "clip.steps=4",
+    "model.filters=[3, 2]",
+    "model.dropout=0.2",
+    "train.clips_per_epoch=24",
+    "train.batch_size=8",
+    "train.epochs=3",
+    "train.learning_rate=0.003",
+    "train.decay=cosine",
+    "train.flips=random",
+)
+SPLIT = ("split.train=0.5", "split.validation=0.2")
+STREAM = ("train.mode=stream", "train.chunk_steps=6", "train.batch_size=2", "train.flips=random")
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recording") / "tank"
+    config = load_config(None, ("clip.height=30", "clip.width=40", *SPLIT))
+    record_simulation(TankSpec(seed=4), 2400, config, folder)
+    return load_recording(folder)
+
+
+def config(*changes):
+    return load_config(None, (*SMALL, *changes))
+
+
+def weights_of(folder):
+    return load_run(folder).model.get_weights()
+
+
+def history(folder):
+    with (folder / "history.csv").open() as file:
+        return [
+            {k: v for k, v in row.items() if k != "clips_per_second"}
+            for row in csv.DictReader(file)
+        ]
+
+
+MODES = {"window": (), "stream": STREAM, "fused": (*STREAM, "model.motion_units=3")}
+
+
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+def test_a_resumed_training_ends_with_the_same_weights(mode, recording, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    fit(recording, config(*mode), whole, QUIET)
+
+    def stop(line):
+        if line.startswith("epoch 2/3"):
+            raise KeyboardInterrupt
+
+    assert fit(recording, config(*mode), parts, FitOptions(report=stop)).interrupted
+    result = fit(recording, config(*mode), parts, RESUMED)
+    assert (result.epochs, result.interrupted) == (3, False)
+    assert history(whole) == history(parts)
+    for one, two in zip(weights_of(whole), weights_of(parts), strict=True):
+        np.testing.assert_array_equal(one, two)
+    with np.load(whole / "checkpoint.npz") as a, np.load(parts / "checkpoint.npz") as b:
+        for name in set(a.files) - {"progress"}:
+            np.testing.assert_array_equal(a[name], b[name])
+
+
+@pytest.mark.slow
+def test_kill_9_and_resume_on_the_command_line(recording, tmp_path):
+    def command(folder, *more):
+        sets = [part for change in (*SMALL, "train.epochs=6") for part in ("--set", change)]
+        return [
+            *(sys.executable, "-m", "fishrt.cli", "train", str(recording.folder)),
+            *("-o", str(folder), *sets, *more),
+        ]
+
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    subprocess.run(command(whole), check=True, capture_output=True)
+    process = subprocess.Popen(command(parts), stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (parts / "checkpoint.npz").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert len(history(parts)) < 6  # it was killed before its end
+    done = subprocess.run(command(parts, "--resume"), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert history(whole) == history(parts)
+    for one, two in zip(weights_of(whole), weights_of(parts), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_more_epochs_can_be_asked_for_on_resuming(recording, tmp_path):
+    fit(recording, config("train.epochs=1", "train.decay=none"), tmp_path, QUIET)
+    longer = load_config(None, ["train.epochs=2"])
+    assert fit(recording, longer, tmp_path, RESUMED).epochs == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [("train.learning_rate=0.1", "another train.learning_rate"), ("clip.steps=5", "another clip")],
+)
+def test_resuming_with_other_settings_is_refused(change, sentence, recording, tmp_path):
+    fit(recording, config("train.epochs=1"), tmp_path, QUIET)
+    with pytest.raises(TrainingError, match=sentence):
+        fit(recording, load_config(None, [change]), tmp_path, RESUMED)
+
+
+def test_resuming_nothing_and_damage_are_sentences(recording, tmp_path):
+    with pytest.raises(TrainingError, match="no run to resume"):
+        fit(recording, config(), tmp_path / "none", RESUMED)
+    run = tmp_path / "run"
+    fit(recording, config("train.epochs=1"), run, QUIET)
+    (run / "checkpoint.npz").write_bytes(b"PK nothing")
+    with pytest.raises(TrainingError, match="damaged"):
+        fit(recording, load_config(None, []), run, RESUMED)
+    (run / "checkpoint.npz").unlink()
+    with pytest.raises(TrainingError, match=r"no checkpoint\.npz"):
+        fit(recording, load_config(None, []), run, RESUMED)
+
+
+def test_a_run_leaves_curves_and_logs_and_says_where_it_ran(recording, tmp_path):
+    lines = []
+    told = []
+    options = FitOptions(report=lines.append, tell=lambda *what: told.append(what))
+    fit(recording, config("train.epochs=2"), tmp_path, options)
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert list((tmp_path / "tensorboard").glob("events.out.*"))
+    assert "computed_on: the CPU" in (tmp_path / "run.yaml").read_text()
+    assert "clips/s" in lines[-1]
+    assert told[-1][0].startswith("epoch 2/2")
+    assert told[-1][1:] == (3, 3)
+
+
+def test_training_stops_early_when_nothing_improves(recording, tmp_path):
+    lines = []
+    settings = config("train.epochs=9", "train.patience=2", "train.learning_rate=1e-12")
+    result = fit(recording, settings, tmp_path, FitOptions(report=lines.append))
+    assert result.epochs < 9
+    assert result.epochs == result.best_epoch + 2
+    assert "stopped early" in lines[-1]
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_trains_and_leaves_float32_weights(precision, recording, tmp_path):
+    fit(recording, config(f"train.precision={precision}", "train.epochs=1"), tmp_path, QUIET)
+    assert {weight.dtype for weight in weights_of(tmp_path)} == {np.dtype(np.float32)}
+    assert np.isfinite(float(history(tmp_path)[0]["val_loss"]))
+
+
+def test_frames_on_the_device_train_the_same(recording, tmp_path):
+    for where in ("host", "device"):
+        fit(recording, config(f"train.frames_on={where}"), tmp_path / where, QUIET)
+    for one, two in zip(
+        weights_of(tmp_path / "host"), weights_of(tmp_path / "device"), strict=True
+    ):
+        np.testing.assert_allclose(one, two, atol=1e-6)
+
+
+def test_given_class_weights_are_taken(recording, tmp_path):
+    fit(recording, config("train.class_weights=[1, 3]", "train.epochs=1"), tmp_path, QUIET)
+    assert "burst: 3.0" in (tmp_path / "run.yaml").read_text()
+
+
+def test_a_stride_takes_fewer_clips(recording, tmp_path):
+    lines = []
+    options = FitOptions(report=lines.append, tell=lambda _, done, total: lines.append(total))
+    wide = config("train.clip_stride=100", "train.clips_per_epoch=null", "train.epochs=1")
+    fit(recording, wide, tmp_path, options)
+    assert lines[1] == 2  # 1140 clips, a hundred apart: 12 of them, 8 a batch
+
+
+def test_timing_xla_leaves_the_training_as_it_was(recording, tmp_path, monkeypatch):
+    plain, timed = tmp_path / "plain", tmp_path / "timed"
+    fit(recording, config("train.epochs=1"), plain, QUIET)
+
+    def time_it(wanted, model, batch, strategy):
+        assert step_seconds(model, batch, False) > 0
+        return False
+
+    monkeypatch.setattr("training.fit.use_xla", time_it)
+    fit(recording, config("train.epochs=1", "model.dropout=0.2"), timed, QUIET)
+    for one, two in zip(weights_of(plain), weights_of(timed), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_a_stream_run_is_scored_with_its_state_carried_on(recording, tmp_path):
+    fit(recording, config(*STREAM, "train.epochs=1"), tmp_path, QUIET)
+    run = load_run(tmp_path)
+    scores = evaluate(run.model, run.config, recording, recording)
+    assert 0 <= scores["model"]["roc_auc"]["value"] <= 1
+
+
+def test_stream_training_needs_footage_for_two_chunks(recording, tmp_path):
+    with pytest.raises(TrainingError, match="frames in a row"):
+        fit(recording, config(*STREAM, "train.chunk_steps=100"), tmp_path, QUIET)
+
+
+SMALLER = {
+    "visionary-serenity": (),
+    "upbeat-snowflake": (),
+    "single-channel": (),
+    "four-layer": ("clip.height=76", "clip.width=78"),
+    "stream": ("train.chunk_steps=4", "train.batch_size=2"),
+    "fused": (),
+    "demo": ("train.loss_steps=2",),
+}
+
+
+@pytest.mark.parametrize("name", SMALLER)
+def test_every_config_that_ships_trains(name, recording, tmp_path):
+    small = ("clip.height=30", "clip.width=40", "clip.steps=4", "train.clips_per_epoch=4")
+    settings = load_config(name, (*small, "train.epochs=1", "train.batch_size=2", *SMALLER[name]))
+    footage = recording
+    if settings.clip.height != 30:
+        record_simulation(TankSpec(seed=4), 900, settings, tmp_path / "tank")
+        footage = load_recording(tmp_path / "tank")
+    result = fit(footage, settings, tmp_path / "run", QUIET)
+    assert result.epochs == 1
+    assert np.isfinite(result.validation_loss)
+
+
+def test_a_smoke_test_for_every_config():
+    assert set(SMALLER) == {path.stem for path in find_config("demo").parent.glob("*.yaml")}
+
+
+TWO_DEVICES = """
+import sys
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from fishrt.cli.__main__ import main
+main()
+"""
+
+
+def command_line(recording, folder, *more):
+    changes = (*SMALL, "model.dropout=0", "train.epochs=2", "train.flips=none")
+    sets = [part for change in changes for part in ("--set", change)]
+    return ["train", str(recording.folder), "-o", str(folder), *sets, *more]
+
+
+@pytest.mark.slow
+def test_two_devices_train_to_the_weights_of_one(recording, tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    script = tmp_path / "two.py"
+    script.write_text(TWO_DEVICES)
+    alone = [sys.executable, "-m", "fishrt.cli", *command_line(recording, one)]
+    both = [sys.executable, str(script), *command_line(recording, two, "--strategy", "mirrored")]
+    for command in (alone, both):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert "2 copies of the network in step" in done.stderr
+    for a, b in zip(weights_of(one), weights_of(two), strict=True):
+        # batch norm takes each half's statistics; measured: 0.002
+        np.testing.assert_allclose(a, b, atol=0.02)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.mark.slow
+def test_two_processes_train_together_and_one_writes(recording, tmp_path):
+    addresses = [f"localhost:{free_port()}" for _ in range(2)]
+    folder = tmp_path / "run"
+    command = [
+        *(sys.executable, "-m", "fishrt.cli"),
+        *command_line(recording, folder, "--strategy", "multi-worker"),
+    ]
+    workers = []
+    for index in range(2):
+        task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+        workers.append(
+            subprocess.Popen(
+                command,
+                env={**os.environ, "TF_CONFIG": json.dumps(task)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+    outputs = [worker.communicate(timeout=300)[0] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], outputs
+    assert "2 copies of the network in step" in outputs[0]
+    assert len(history(folder)) == 2
+    assert not list(tmp_path.glob("run-*"))
+
+
+def test_a_strategy_that_cannot_be_is_one_sentence(recording, tmp_path, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    with pytest.raises(TrainingError, match="TF_CONFIG"):
+        make_strategy(Strategy.MULTI_WORKER)
+    one = make_strategy(Strategy.MIRRORED)
+    with pytest.raises(TrainingError, match="one device"):
+        fit(recording, config(*STREAM), tmp_path, FitOptions(strategy=one))
+
+
+def test_no_strategy_is_none():
+    assert make_strategy(Strategy.NONE) is None
