@@ -1,5 +1,7 @@
 """Stream training's schedule and states, against a naive walk through the footage."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -45,7 +47,7 @@ def test_stretches_are_the_labelled_footage_of_each_piece():
 )
 def test_a_stream_reads_on_or_restarts(lengths, streams, chunk, seed):
     borders = np.concatenate([[0], np.cumsum(lengths)])
-    pieces = [(int(a), int(b)) for a, b in zip(borders[:-1], borders[1:], strict=True)]
+    pieces = [(int(a), int(b)) for a, b in itertools.pairwise(borders)]
     length = 2 * chunk
     rng = np.random.default_rng(seed)
     schedule = make_schedule(pieces, streams, length, 2, rng, settings(chunk_steps=chunk))

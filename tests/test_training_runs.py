@@ -44,11 +44,14 @@ SPLIT = ("split.train=0.5", "split.validation=0.2")
 STREAM = ("train.mode=stream", "train.chunk_steps=6", "train.batch_size=2", "train.flips=random")
 
 
+def recording_config():
+    return load_config(None, ("clip.height=30", "clip.width=40", *SPLIT))
+
+
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory):
     folder = tmp_path_factory.mktemp("recording") / "tank"
-    config = load_config(None, ("clip.height=30", "clip.width=40", *SPLIT))
-    record_simulation(TankSpec(seed=4), 2400, config, folder)
+    record_simulation(TankSpec(seed=4), 2400, recording_config(), folder)
     return load_recording(folder)
 
 
@@ -161,9 +164,9 @@ def test_a_run_leaves_curves_and_logs_and_says_where_it_ran(recording, tmp_path)
 
 def test_training_stops_early_when_nothing_improves(recording, tmp_path):
     lines = []
-    settings = config("train.epochs=9", "train.patience=2", "train.learning_rate=1e-12")
+    settings = config("train.epochs=30", "train.patience=2", "train.learning_rate=0.3")
     result = fit(recording, settings, tmp_path, FitOptions(report=lines.append))
-    assert result.epochs < 9
+    assert result.epochs < 30
     assert result.epochs == result.best_epoch + 2
     assert "stopped early" in lines[-1]
 
@@ -240,7 +243,8 @@ def test_every_config_that_ships_trains(name, recording, tmp_path):
     settings = load_config(name, (*small, "train.epochs=1", "train.batch_size=2", *SMALLER[name]))
     footage = recording
     if settings.clip.height != 30:
-        record_simulation(TankSpec(seed=4), 900, settings, tmp_path / "tank")
+        settings = settings.model_copy(update={"split": recording_config().split})
+        record_simulation(TankSpec(seed=4), 1200, settings, tmp_path / "tank")
         footage = load_recording(tmp_path / "tank")
     result = fit(footage, settings, tmp_path / "run", QUIET)
     assert result.epochs == 1

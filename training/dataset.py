@@ -132,7 +132,7 @@ class ClipBatches(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches of clips and labels, in a new random order every epoch.
 
     An epoch holds every clip once (four times with concatenated flips), or `limit` of them
-    drawn at random. The order depends on `seed` and the epoch alone, so a resumed training sees
+    drawn at random; without a seed, every clip once in time order. The order depends on `seed` and the epoch alone, so a resumed training sees
     what it would have seen. Rows are consecutive frames; they are stacked in the network.
     """
 
@@ -142,7 +142,7 @@ class ClipBatches(keras.utils.PyDataset):  # type: ignore[misc]
         batch_size: int,
         *,
         flips: Flips,
-        seed: int,
+        seed: int | None,
         limit: int | None = None,
         epoch: int = 0,
         frames_in_network: bool = False,
@@ -176,8 +176,10 @@ class ClipBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self._order, self._mirrors = self._shuffle()
 
     def _shuffle(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        generator = np.random.default_rng((self._seed, self._epoch))
         count = len(self._clips.ends)
+        if self._seed is None:
+            return np.arange(count), np.zeros(count, np.int64)
+        generator = np.random.default_rng((self._seed, self._epoch))
         copies = len(FLIP_AXES) if self._flips is Flips.CONCATENATE else 1
         order = generator.permutation(count * copies)[: self._limit]
         mirrors = order // count

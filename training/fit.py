@@ -106,7 +106,7 @@ def fit(
         config = resumable_config(folder, config, recording)
     else:
         refuse_existing_run(folder)
-    config = _adopt(config, recording)
+        config = _adopt(config, recording)
     _check_strategy(config, options.strategy)
     if is_chief(options.strategy):
         return _fit(recording, config, folder, options)
@@ -135,6 +135,8 @@ def _fit(recording: Recording, config: Config, folder: Path, options: FitOptions
         if use_xla(settings.xla, model, batches[0], options.strategy):
             _compile(model, config, len(batches), weights, xla=True)
         model.optimizer.build(model.trainable_variables)
+        if options.strategy is not None:
+            model.prepare(batches[0])
     description = {
         **_description(recording, config, model.forecaster, weights),
         "computed_on": describe_devices(options.strategy),
@@ -249,7 +251,7 @@ def _validation_batches(clips: ClipSet, config: Config, on_device: bool) -> Any:
         clips,
         settings.batch_size,
         flips=Flips.NONE,
-        seed=settings.seed,
+        seed=None,
         frames_in_network=on_device,
     )
 

@@ -55,7 +55,6 @@ class Forecaster(keras.Model):  # type: ignore[misc]
             keras.layers.BatchNormalization(center=False, scale=False, **options)
             for _ in range(max(len(model.filters) - 1, 1))
         ]
-        self.pool = keras.layers.MaxPooling3D((1, model.pool_size, model.pool_size), **options)
         self.motion = MotionBranch(model.motion_units) if model.motion_units else None
         # one mask for all steps of a clip, as the features of one moment are those of the next
         self.channel_dropout = keras.layers.Dropout(
@@ -79,7 +78,8 @@ class Forecaster(keras.Model):  # type: ignore[misc]
             cell.build(shape)
             shape = cell.compute_output_shape(shape)
             if layer < len(self.cells) - 1:
-                shape = self.pool.compute_output_shape(shape)
+                side = self.settings.pool_size
+                shape = (*shape[:2], shape[2] // side, shape[3] // side, shape[4])
             if layer < len(self.norms):
                 self.norms[layer].build(shape)
         features = self.feature_count
@@ -167,6 +167,13 @@ class Forecaster(keras.Model):  # type: ignore[misc]
         """
         probability, new_states = self.run(ops.expand_dims(time_steps, 1), states)
         return probability[:, 0], new_states
+
+    def pool(self, x: Tensor) -> Tensor:
+        """Max pool of every step's picture, float `(batch, steps, height, width, filters)`."""
+        # all steps as one batch of pictures: the 3-D pool has no half precision on a CPU
+        steps, height, width, filters = x.shape[1:]
+        pooled = ops.max_pool(ops.reshape(x, (-1, height, width, filters)), self.settings.pool_size)
+        return ops.reshape(pooled, (-1, steps, *pooled.shape[1:]))
 
     def _features(self, x: Tensor) -> Tensor:
         """Features float `(batch, steps, count)` of pictures `(batch, steps, h, w, filters)`."""
