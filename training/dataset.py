@@ -132,8 +132,9 @@ class ClipBatches(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches of clips and labels, in a new random order every epoch.
 
     An epoch holds every clip once (four times with concatenated flips), or `limit` of them
-    drawn at random; without a seed, every clip once in time order. The order depends on `seed` and the epoch alone, so a resumed training sees
-    what it would have seen. Rows are consecutive frames; they are stacked in the network.
+    drawn at random; without a seed, every clip once in time order. The order depends on
+    `seed` and the epoch alone, so a resumed training sees what it would have seen. Rows are
+    consecutive frames; they are stacked in the network.
     """
 
     def __init__(

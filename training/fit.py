@@ -31,6 +31,7 @@ from training.run import (
     start_run,
     write_record,
 )
+from training.spread_trainee import SpreadTrainee
 from training.stream_batches import StreamBatches, stretches
 from training.trainee import Trainee
 from training.watcher import ENTROPY, Plan, Tell, Watcher
@@ -128,14 +129,15 @@ def _fit(recording: Recording, config: Config, folder: Path, options: FitOptions
     keras.utils.set_random_seed(settings.seed)
     batches = _batches(train, config, on_device)
     with options.strategy.scope() if options.strategy is not None else nullcontext():
-        model = _trainee(recording, config, on_device)
+        kind = Trainee if options.strategy is None else SpreadTrainee
+        model = _trainee(kind, recording, config, on_device)
         if options.start is not None:
             _take_weights(model.forecaster, options.start)
         _compile(model, config, len(batches), weights, xla=False)
         if use_xla(settings.xla, model, batches[0], options.strategy):
             _compile(model, config, len(batches), weights, xla=True)
         model.optimizer.build(model.trainable_variables)
-        if options.strategy is not None:
+        if isinstance(model, SpreadTrainee):
             model.prepare(batches[0])
     description = {
         **_description(recording, config, model.forecaster, weights),
@@ -199,13 +201,13 @@ def _run_epochs(
     return False
 
 
-def _trainee(recording: Recording, config: Config, on_device: bool) -> Trainee:
+def _trainee(kind: type[Trainee], recording: Recording, config: Config, on_device: bool) -> Trainee:
     settings = config.train
     forecaster = Forecaster(
         config.clip, config.model, settings.loss_steps, settings.precision.value
     )
     steps = config.clip.steps if settings.mode is TrainMode.WINDOW else settings.chunk_steps
-    return Trainee(
+    return kind(
         forecaster,
         settings.mode,
         steps * config.clip.frames_per_step,

@@ -78,8 +78,9 @@ class Forecaster(keras.Model):  # type: ignore[misc]
             cell.build(shape)
             shape = cell.compute_output_shape(shape)
             if layer < len(self.cells) - 1:
+                height, width, filters = self.picture_shapes[layer]
                 side = self.settings.pool_size
-                shape = (*shape[:2], shape[2] // side, shape[3] // side, shape[4])
+                shape = (*shape[:2], height // side, width // side, filters)
             if layer < len(self.norms):
                 self.norms[layer].build(shape)
         features = self.feature_count

@@ -89,20 +89,6 @@ class Trainee(keras.Model):  # type: ignore[misc]
         """
         return self._mirrored(self._stacked(self._footage(inputs)), inputs["mirror"])
 
-    def prepare(self, batch: tuple[Any, ...]) -> None:
-        """Makes the variables of loss and metrics, so that a strategy can copy them.
-
-        Args:
-            batch: A batch of its data, as `train_on_batch` takes it.
-        """
-        self._symbolic_build(data_batch=batch)
-
-    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
-        # Keras would reduce a whole batch over all workers here to learn its shapes, which
-        # TensorFlow's multi-worker strategy cannot do with batches of several parts (measured with
-        # Keras 3.15); `prepare` has done what this is for
-        del iterator, data_batch
-
     def _footage(self, inputs: dict[str, Tensor]) -> Tensor:
         if self._frames is None:
             return inputs["footage"]
