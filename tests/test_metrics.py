@@ -6,12 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fishrt.metrics import (
+    Scorer,
+    average_precision,
     best_youden_threshold,
     block_bootstrap,
     brier_score,
     brier_skill,
+    log_loss,
+    reliability,
     roc_auc,
+    skill_against,
+    threshold_curve,
 )
+
+sklearn_metrics = pytest.importorskip("sklearn.metrics", reason="the train extra is not installed")
 
 pairs = st.lists(
     st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.5001, 0.9, 1.0])),
@@ -88,3 +96,70 @@ def test_blocks_widen_the_interval_of_dependent_frames():
     assert blocks.low < blocks.value < blocks.high
     # measured: 6 times as wide; independent frames would make it the same
     assert blocks.high - blocks.low > 3 * (naive.high - naive.low)
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 1), st.integers(0, 10)), min_size=2, max_size=60).filter(
+        lambda rows: len({label for label, _ in rows}) == 2
+    )
+)
+def test_every_score_equals_scikit_learn(rows):
+    labels, p = np.array([r[0] for r in rows]), np.array([r[1] / 10 for r in rows])
+    assert average_precision(labels, p) == pytest.approx(
+        sklearn_metrics.average_precision_score(labels, p)
+    )
+    clipped = p.clip(1e-7, 1 - 1e-7)
+    assert log_loss(labels, p) == pytest.approx(sklearn_metrics.log_loss(labels, clipped))
+    curve = threshold_curve(labels, p)
+    false, true, thresholds = sklearn_metrics.roc_curve(labels, p, drop_intermediate=False)
+    np.testing.assert_allclose(curve.false_positive_rate, false[1:])
+    np.testing.assert_allclose(curve.true_positive_rate, true[1:])
+    np.testing.assert_allclose(curve.thresholds, thresholds[1:])
+    for index, threshold in enumerate(curve.thresholds):
+        expected = sklearn_metrics.accuracy_score(labels, p >= threshold)
+        assert curve.accuracy[index] == pytest.approx(expected)
+
+
+def test_reliability_equals_scikit_learn():
+    from sklearn.calibration import calibration_curve
+
+    rng = np.random.default_rng(0)
+    p = rng.random(500)
+    labels = rng.random(500) < p**2
+    happened, said = calibration_curve(labels, p, n_bins=10)
+    bins = reliability(labels, p)
+    np.testing.assert_allclose([b.burst_share for b in bins], happened)
+    np.testing.assert_allclose([b.mean_probability for b in bins], said)
+    assert sum(b.count for b in bins) == 500
+
+
+@given(
+    parts=st.lists(st.integers(1, 40), min_size=1, max_size=12),
+    window=st.one_of(st.none(), st.integers(1, 100)),
+)
+def test_accumulated_scores_are_those_of_all_at_once(parts, window):
+    rng = np.random.default_rng(len(parts))
+    count = sum(parts)
+    labels, p, other = rng.integers(0, 2, count), rng.random(count), rng.random(count)
+    scorer = Scorer(window)
+    for stop, length in zip(np.cumsum(parts), parts, strict=True):
+        rows = slice(stop - length, stop)
+        scorer.accumulate(labels[rows], p[rows], other[rows])
+    whole = Scorer()
+    last = slice(-min(count, window or count), None)
+    whole.accumulate(labels[last], p[last], other[last])
+    assert repr(scorer.compute()) == repr(whole.compute())  # repr, as NaN differs from itself
+
+
+def test_a_forecast_has_no_skill_against_itself_and_all_against_a_wrong_one():
+    labels = np.array([0, 1, 1, 0])
+    p = np.array([0.2, 0.7, 0.8, 0.4])
+    assert skill_against(labels, p, p) == 0
+    assert skill_against(labels, labels, p) == 1
+    assert Scorer().compute() is None
+
+
+@pytest.mark.parametrize("bad", [np.nan, -0.1, 1.1])
+def test_a_probability_that_is_none_is_refused(bad):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        Scorer().accumulate(np.array([1]), np.array([bad]))
