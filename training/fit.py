@@ -34,7 +34,7 @@ from training.run import (
 from training.spread_trainee import SpreadTrainee
 from training.stream_batches import StreamBatches, stretches
 from training.trainee import Trainee
-from training.watcher import ENTROPY, Plan, Tell, Watcher
+from training.watcher import ENTROPY, AfterEpoch, Plan, Tell, Watcher
 
 VALIDATION_CLIPS = 1000
 """At most so many validation clips, evenly spread, are scored after an epoch."""
@@ -48,6 +48,10 @@ def _silent(name: str, done: int, total: int | None) -> None:
     del name, done, total
 
 
+def _nothing(epoch: int, loss: float) -> None:
+    del epoch, loss
+
+
 @dataclass(frozen=True)
 class FitOptions:
     """How a fit is run, beside what the config says.
@@ -58,6 +62,7 @@ class FitOptions:
         strategy: A TensorFlow distribution strategy, or None.
         report: Takes one line for every epoch.
         tell: Takes name, batches done and batches in all, for a progress bar.
+        after_epoch: Takes the epoch, from 1, and its validation loss; it may raise to end the fit.
     """
 
     start: Run | None = None
@@ -65,6 +70,7 @@ class FitOptions:
     strategy: Any = None
     report: Callable[[str], None] = field(default=_print)
     tell: Tell = field(default=_silent)
+    after_epoch: AfterEpoch = field(default=_nothing)
 
 
 @dataclass(frozen=True)
@@ -165,6 +171,7 @@ def _fit(recording: Recording, config: Config, folder: Path, options: FitOptions
         progress,
         options.report,
         options.tell,
+        options.after_epoch,
     )
     interrupted = _run_epochs(
         model, batches, _validation_batches(validation, config, on_device), config, watcher

@@ -22,6 +22,7 @@ ENTROPY = "entropy"
 penalties."""
 
 Tell = Callable[[str, int, int | None], None]
+AfterEpoch = Callable[[int, float], None]
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,15 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
     """Keeps the best weights and the state, writes history and curves, stops at a NaN loss."""
 
     def __init__(
-        self, plan: Plan, progress: Progress, report: Callable[[str], None], tell: Tell
+        self,
+        plan: Plan,
+        progress: Progress,
+        report: Callable[[str], None],
+        tell: Tell,
+        after_epoch: AfterEpoch,
     ) -> None:
         super().__init__()
+        self._after_epoch = after_epoch
         self.progress = progress
         self._plan = plan
         self._report = report
@@ -103,6 +110,7 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         self._keep(row)
         save_checkpoint(plan.folder, self.model.forecaster, self.model.optimizer, progress)
         self._say(row, better)
+        self._after_epoch(progress.epochs, validation)
         waited = progress.epochs - progress.best_epoch
         if plan.patience is not None and waited >= plan.patience:
             self.model.stop_training = True

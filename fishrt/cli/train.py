@@ -11,7 +11,9 @@ from fishrt.strategy import Strategy
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from fishrt.config import Config
     from fishrt.recording import Recording
+    from training.fit import FitOptions
 
 
 def train(
@@ -37,6 +39,14 @@ def train(
             "over the processes in TF_CONFIG."
         ),
     ] = Strategy.NONE,
+    sweep: Annotated[
+        Path | None,
+        typer.Option(help="Sweep file: settings to draw, one run for each trial; needs Optuna."),
+    ] = None,
+    sweep_storage: Annotated[
+        str | None,
+        typer.Option(help="Address of a database that several processes share for the sweep."),
+    ] = None,
     config: ConfigOption = None,
     overrides: SetOption = None,
 ) -> None:
@@ -60,6 +70,12 @@ def train(
     from training.run import load_run
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
+    if sweep is None and sweep_storage is not None:
+        raise typer.BadParameter("--sweep-storage belongs to --sweep")
+    if sweep is not None and (resume or start or test or strategy is not Strategy.NONE):
+        raise typer.BadParameter(
+            "--sweep goes with --config and --set alone; the same command goes on with a sweep"
+        )
     spread = make_strategy(strategy)
     settings = load_config(config, overrides or ())
     footage = load_recording(recording)
@@ -68,6 +84,9 @@ def train(
         options = FitOptions(
             load_run(start) if start else None, resume, spread, console.print, tell
         )
+        if sweep is not None:
+            _sweep(footage, settings, output, sweep, sweep_storage, options, console)
+            return
         result = fit(footage, settings, output, options)
     if result.interrupted:
         console.print(
@@ -77,6 +96,36 @@ def train(
         raise typer.Exit(ExitCode.INTERRUPTED)
     if is_chief(spread):
         _score(output, footage, unseen, console)
+
+
+def _sweep(
+    footage: "Recording",
+    config: "Config",
+    folder: Path,
+    file: Path,
+    storage: str | None,
+    options: "FitOptions",
+    console: "Console",
+) -> None:
+    """Runs a sweep and shows the best trials."""
+    from fishrt.cli.extras import require
+
+    require("sweep", "optuna")
+    from rich.table import Table
+
+    from training.sweep import load_sweep, run_sweep, trial_name
+
+    wanted = load_sweep(file, config)
+    best = run_sweep(footage, config, wanted, folder, storage, options)
+    table = Table(title=f"best of {len(best)} finished trials")
+    for column in ("run", "validation loss", *wanted.parameters):
+        table.add_column(column)
+    for trial in best[:10]:
+        values = [str(trial.params.get(name)) for name in wanted.parameters]
+        table.add_row(trial_name(trial.number), f"{trial.value:.4f}", *values)
+    console.print(table)
+    run = folder / trial_name(best[0].number)
+    console.print(f"all are in {folder / 'sweep.csv'}; make a bundle with: fishrt export {run}")
 
 
 def _score(

@@ -1,0 +1,272 @@
+"""Sweeps: many runs with settings drawn by Optuna, the best of them by validation loss.
+
+Every trial is a normal run in a folder of its own. The sweep's memory is a database: a file in
+the sweep's folder, or any address that Optuna takes, which processes and machines can share.
+"""
+
+import csv
+import enum
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import optuna
+import yaml
+from optuna.trial import FrozenTrial, TrialState
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from fishrt.config import Config, override_config
+from fishrt.errors import ConfigError, TrainingError
+from fishrt.recording import Recording
+from training.fit import FitOptions, fit
+
+DATABASE_FILE = "sweep.db"
+TABLE_FILE = "sweep.csv"
+HEARTBEAT_S = 30
+GRACE_S = 120
+COUNTED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+
+
+class Running(enum.Enum):
+    """What trials that the database calls running are."""
+
+    LEFT_OVER = "left over"  # of a process that was killed: the folder belongs to one process
+    SHARED = "shared"  # perhaps another machine's; only those without a heartbeat are dead
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Span(_Section):
+    """Numbers between two bounds; whole ones where both bounds are."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+    step: int | float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> "Span":
+        if self.low >= self.high or (self.log and self.low <= 0):
+            raise ValueError("low must be below high, and above 0 where log is true")
+        if self.log and self.step is not None:
+            raise ValueError("give log or step, not both")
+        return self
+
+    @property
+    def extremes(self) -> list[Any]:
+        """Values to check before the first trial."""
+        return [self.low, self.high]
+
+    def draw(self, trial: optuna.Trial, name: str) -> Any:
+        """One value for a trial."""
+        if isinstance(self.low, int) and isinstance(self.high, int):
+            step = 1 if self.step is None else int(self.step)
+            return trial.suggest_int(name, self.low, self.high, step=step, log=self.log)
+        return trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log)
+
+
+class Choice(_Section):
+    """One of some values; lists too."""
+
+    choices: Annotated[list[Any], Field(min_length=1)]
+
+    @property
+    def extremes(self) -> list[Any]:
+        """Values to check before the first trial."""
+        return self.choices
+
+    def draw(self, trial: optuna.Trial, name: str) -> Any:
+        """One value for a trial."""
+        # Optuna takes no lists, so the choices are their texts
+        return json.loads(
+            str(trial.suggest_categorical(name, [json.dumps(choice) for choice in self.choices]))
+        )
+
+
+class Sweep(_Section):
+    """What a sweep file holds.
+
+    Attributes:
+        trials: How many trials in all.
+        seed: Of the first settings that are drawn.
+        prune: Whether trials that are worse than the median after an epoch are stopped.
+        parameters: For each setting, such as `train.learning_rate`, what it is drawn from.
+    """
+
+    trials: int = Field(ge=1)
+    seed: int = Field(default=0, ge=0)
+    prune: bool = True
+    parameters: Annotated[dict[str, Span | Choice], Field(min_length=1)]
+
+
+def load_sweep(path: Path, config: Config) -> Sweep:
+    """Reads a sweep file and checks every bound and choice against the config's limits.
+
+    Raises:
+        ConfigError: If it cannot be read, or a value in it is not one that the config takes.
+    """
+    try:
+        sweep = Sweep.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise ConfigError(f"cannot read the sweep {path}: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the sweep {path} is not valid YAML.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        reason = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(
+            f"the sweep {path}: {where}: {reason[:1].lower()}{reason[1:]}."
+        ) from error
+    for name, source in sweep.parameters.items():
+        for value in source.extremes:
+            override_config(config, [f"{name}={json.dumps(value)}"])
+    return sweep
+
+
+def run_sweep(
+    recording: Recording,
+    config: Config,
+    sweep: Sweep,
+    folder: Path,
+    storage: str | None = None,
+    options: FitOptions | None = None,
+) -> list[FrozenTrial]:
+    """Runs the trials that are missing; the same call goes on with a sweep that was stopped.
+
+    Args:
+        recording: What to train on.
+        config: What all trials share.
+        sweep: What is drawn, and how often.
+        folder: Where the runs go, `trial-0000` and so on.
+        storage: Address of a database that others share, or None for a file in the folder.
+        options: Who is told; None tells standard error.
+
+    Returns:
+        The trials that were finished, best first.
+
+    Raises:
+        TrainingError: If the database cannot be reached, or no trial came to an end.
+    """
+    told = options or FitOptions()
+    folder.mkdir(parents=True, exist_ok=True)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = _open_study(sweep, folder, storage)
+    _bury(study, Running.LEFT_OVER if storage is None else Running.SHARED)
+
+    def objective(trial: optuna.Trial) -> float:
+        before = [t for t in study.get_trials(deepcopy=False) if t.number < trial.number]
+        if sum(t.state in COUNTED for t in before) >= sweep.trials:
+            raise _EnoughError
+        return _run_trial(trial, recording, config, sweep, folder, told)
+
+    while sum(t.state in COUNTED for t in study.get_trials(deepcopy=False)) < sweep.trials:
+        try:
+            study.optimize(objective, n_trials=1, catch=(TrainingError,))
+        except _EnoughError:  # another process took the last one
+            break
+        _stop_after_failures(study)
+    done = [t for t in study.get_trials() if t.state is TrialState.COMPLETE]
+    if not done:
+        raise TrainingError(f"no trial of the sweep in {folder} came to an end.")
+    done.sort(key=lambda t: (t.value is None, t.value))
+    _write_table(folder / TABLE_FILE, done, list(sweep.parameters))
+    return done
+
+
+class _EnoughError(Exception):
+    """There are as many trials as were asked for."""
+
+
+def _run_trial(
+    trial: optuna.Trial,
+    recording: Recording,
+    config: Config,
+    sweep: Sweep,
+    folder: Path,
+    options: FitOptions,
+) -> float:
+    drawn = {name: source.draw(trial, name) for name, source in sweep.parameters.items()}
+    texts = [f"{name}={json.dumps(value)}" for name, value in drawn.items()]
+    run = folder / trial_name(trial.number)
+    options.report(f"{run.name}: {', '.join(texts)}")
+
+    def watch(epoch: int, loss: float) -> None:
+        trial.report(loss, epoch)
+        if sweep.prune and trial.should_prune():
+            raise optuna.TrialPruned
+
+    settings = _with(config, texts)
+    try:
+        result = fit(recording, settings, run, replace(options, after_epoch=watch))
+    except TrainingError as error:
+        options.report(f"{run.name} failed: {error}")
+        raise
+    if result.interrupted:
+        raise KeyboardInterrupt
+    return result.validation_loss
+
+
+def _with(config: Config, texts: list[str]) -> Config:
+    # sections that nobody set stay unset: what the recording was made with is taken over then
+    changed = override_config(config, texts)
+    sections = {text.partition(".")[0] for text in texts} | config.model_fields_set
+    return Config.model_validate({name: getattr(changed, name) for name in sections})
+
+
+def trial_name(number: int) -> str:
+    """Name of a trial's run folder."""
+    return f"trial-{number:04d}"
+
+
+def _open_study(sweep: Sweep, folder: Path, storage: str | None) -> optuna.Study:
+    address = storage or f"sqlite:///{(folder / DATABASE_FILE).resolve()}"
+    try:
+        database = optuna.storages.RDBStorage(
+            address, heartbeat_interval=HEARTBEAT_S, grace_period=GRACE_S
+        )
+        return optuna.create_study(
+            study_name=folder.name,
+            storage=database,
+            sampler=optuna.samplers.TPESampler(seed=sweep.seed),
+            pruner=optuna.pruners.MedianPruner(),
+            load_if_exists=True,
+        )
+    except KeyboardInterrupt:
+        raise
+    except Exception as error:  # SQLAlchemy and every database driver have classes of their own
+        raise TrainingError(
+            f"the sweep's database {storage or folder / DATABASE_FILE} cannot be opened; check "
+            "the address and that its driver is installed."
+        ) from error
+
+
+def _bury(study: optuna.Study, running: Running) -> None:
+    """Marks trials that nobody works on any more as failed."""
+    if running is Running.SHARED:
+        optuna.storages.fail_stale_trials(study)
+        return
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+
+
+def _stop_after_failures(study: optuna.Study, limit: int = 5) -> None:
+    """Ends a sweep whose last trials all failed: something else is wrong."""
+    last = study.get_trials(deepcopy=False)[-limit:]
+    if len(last) == limit and all(t.state is TrialState.FAIL for t in last):
+        raise TrainingError(
+            f"the last {limit} trials failed; look at the settings of the sweep, and begin anew "
+            "in another folder."
+        )
+
+
+def _write_table(path: Path, trials: list[FrozenTrial], names: list[str]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["run", "validation_loss", *names])
+        for trial in trials:
+            values = [trial.params.get(name) for name in names]
+            writer.writerow([trial_name(trial.number), trial.value, *values])
