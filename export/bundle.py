@@ -7,8 +7,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.frozen import freeze
-from export.graphs import clip_graph, step_graph
+from export.graphs import clip_graph, freeze_network, step_graph
 from export.parity import Parity, check_parity, measure_parity, tank_frames
 from fishrt import __version__
 from fishrt.bundle import (
@@ -62,7 +61,7 @@ def export_run(run: Run, folder: Path, recording: Recording | None = None) -> Ex
         OutputError: If the bundle cannot be written.
     """
     geometry = run.config.clip.geometry
-    network = freeze(run.model)
+    network = freeze_network(run.model)
     graphs = {
         GraphKind.CLIP: clip_graph(network, geometry),
         GraphKind.STEP: step_graph(network, geometry, run.model.state_specs),

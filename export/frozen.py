@@ -112,7 +112,7 @@ def step(frozen: FrozenForecaster, time_step: Tensor, *states: Tensor) -> tuple[
     Returns:
         Probability float32 `(lanes,)`, then the new states in the same order.
     """
-    frames = x = _scale(time_step)
+    frames = x = scale(time_step)
     new_states: list[Tensor] = []
     pictures, rest = states[: 2 * len(frozen.layers)], states[2 * len(frozen.layers) :]
     for layer, hidden, cell in zip(frozen.layers, pictures[0::2], pictures[1::2], strict=True):
@@ -138,7 +138,7 @@ def clip(frozen: FrozenForecaster, frames: Tensor) -> tuple[Tensor]:
     Returns:
         Probability float32 `(1,)`.
     """
-    scaled = x = _scale(frames[0])  # the time steps are the batch of the input convolutions
+    scaled = x = scale(frames[0])  # the time steps are the batch of the input convolutions
     for layer in frozen.layers:
         drives = tf.split(_conv(x, layer.kernel, "VALID"), x.shape[0], axis=0)
         filters = layer.recurrent_kernel.shape[2]
@@ -161,10 +161,10 @@ def _motion_step(
     """New states of the motion branch after one time step `(1, frames_per_step, H, W)`."""
     # the first difference is each lane's own, the others all lanes share
     across = tf.reduce_mean(tf.abs(frames[:, :1] - last), axis=[1, 2, 3], keepdims=True) * seen
-    drive = tf.matmul(_log_energy(tf.squeeze(across, [2, 3])), tf.constant(motion.kernel[:1]))
+    drive = tf.matmul(log_energy(tf.squeeze(across, [2, 3])), tf.constant(motion.kernel[:1]))
     if frames.shape[1] > 1:
         within = tf.reduce_mean(tf.abs(frames[:, 1:] - frames[:, :-1]), axis=[2, 3])
-        drive += tf.matmul(_log_energy(within), tf.constant(motion.kernel[1:]))
+        drive += tf.matmul(log_energy(within), tf.constant(motion.kernel[1:]))
     gates = drive + tf.matmul(hidden, tf.constant(motion.recurrent_kernel))
     hidden, cell = cell_update(gates + tf.constant(motion.bias), cell)
     next_seen = tf.minimum(seen + tf.constant(1.0), tf.constant(1.0))
@@ -178,7 +178,7 @@ def _motion_clip(motion: FrozenMotion, frames: Tensor) -> Tensor:
     flat = tf.reshape(frames, (steps * per_step, *frames.shape[2:]))
     energies = tf.reduce_mean(tf.abs(flat[1:] - flat[:-1]), axis=[1, 2])
     energies = tf.concat([tf.constant([0.0]), energies], axis=0)
-    features = _log_energy(tf.reshape(energies, (steps, per_step)))
+    features = log_energy(tf.reshape(energies, (steps, per_step)))
     drives = tf.matmul(features, tf.constant(motion.kernel)) + tf.constant(motion.bias)
     zeros = tf.constant(0.0, tf.float32, (1, motion.recurrent_kernel.shape[0]))
     hidden, cell = zeros, zeros
@@ -188,7 +188,8 @@ def _motion_clip(motion: FrozenMotion, frames: Tensor) -> Tensor:
     return hidden
 
 
-def _log_energy(energies: Tensor) -> Tensor:
+def log_energy(energies: Tensor) -> Tensor:
+    """`training.motion_branch.log_energy`, with constants made inside the traced function."""
     return tf.math.log((energies + tf.constant(FLOOR)) * tf.constant(1.0 / CENTRE))
 
 
@@ -207,7 +208,8 @@ def _norm(norm: Any) -> tuple[Array, Array]:
     return scale.reshape(shape).astype(np.float32), shift.reshape(shape).astype(np.float32)
 
 
-def _scale(frames: Tensor) -> Tensor:
+def scale(frames: Tensor) -> Tensor:
+    """uint8 frames as float32 0 .. 1."""
     return tf.cast(frames, tf.float32) * tf.constant(1.0 / 255.0, tf.float32)
 
 

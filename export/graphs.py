@@ -11,10 +11,18 @@ import tf2onnx
 from onnx import numpy_helper
 
 from export import frozen
-from export.frozen import FrozenForecaster
+from export.frozen import FrozenForecaster, freeze
+from export.frozen_motion import (
+    FrozenMotionForecaster,
+    freeze_motion,
+    motion_clip,
+    motion_step,
+)
 from fishrt import __version__
 from fishrt.bundle import StateSpec
 from fishrt.clip import ClipGeometry
+from training.motion_forecaster import MotionForecaster
+from training.networks import AnyForecaster
 
 OPSET = 17
 LANES = "lanes"
@@ -23,8 +31,18 @@ LANES = "lanes"
 Tensor = Any
 
 
+AnyFrozen = FrozenForecaster | FrozenMotionForecaster
+
+
+def freeze_network(model: AnyForecaster) -> AnyFrozen:
+    """Takes a network's weights out as numbers."""
+    if isinstance(model, MotionForecaster):
+        return freeze_motion(model)
+    return freeze(model)
+
+
 def step_graph(
-    network: FrozenForecaster, geometry: ClipGeometry, states: tuple[StateSpec, ...]
+    network: AnyFrozen, geometry: ClipGeometry, states: tuple[StateSpec, ...]
 ) -> onnx.ModelProto:
     """The step graph: `time_step` and states -> `probability` and `next_` states.
 
@@ -45,13 +63,18 @@ def step_graph(
     signature = [tf.TensorSpec(shape, tf.uint8, name="time_step")] + [
         tf.TensorSpec((lanes, *state.shape), tf.float32, name=state.name) for state in states
     ]
-    model = _trace(lambda *inputs: frozen.step(network, *inputs), signature)
+    if isinstance(network, FrozenMotionForecaster):
+        motion = network
+        model = _trace(lambda *inputs: motion_step(motion, *inputs), signature)
+    else:
+        pictures = network
+        model = _trace(lambda *inputs: frozen.step(pictures, *inputs), signature)
     _rename_outputs(model, ["probability", *(f"next_{state.name}" for state in states)])
     _free_lanes(model)
     return _finish(model)
 
 
-def clip_graph(network: FrozenForecaster, geometry: ClipGeometry) -> onnx.ModelProto:
+def clip_graph(network: AnyFrozen, geometry: ClipGeometry) -> onnx.ModelProto:
     """The clip graph: `clip` uint8 `(1, steps, frames_per_step, H, W)` -> `probability`.
 
     Args:
@@ -63,7 +86,12 @@ def clip_graph(network: FrozenForecaster, geometry: ClipGeometry) -> onnx.ModelP
     """
     shape = (1, geometry.steps, geometry.frames_per_step, geometry.height, geometry.width)
     signature = [tf.TensorSpec(shape, tf.uint8, name="clip")]
-    model = _trace(lambda frames: frozen.clip(network, frames), signature)
+    if isinstance(network, FrozenMotionForecaster):
+        motion = network
+        model = _trace(lambda frames: motion_clip(motion, frames), signature)
+    else:
+        pictures = network
+        model = _trace(lambda frames: frozen.clip(pictures, frames), signature)
     _rename_outputs(model, ["probability"])
     return _finish(model)
 

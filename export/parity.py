@@ -14,7 +14,7 @@ from fishrt.clip import ClipGeometry
 from fishrt.errors import ParityError
 from fishrt.preprocess import Preprocessor
 from fishrt.simulate import SimulatedTank, TankSpec
-from training.forecaster import Forecaster
+from training.networks import AnyForecaster
 
 LIMIT = 1e-4
 """Largest difference in probability that passes for FP32; measured here: below 1e-6."""
@@ -56,7 +56,7 @@ def tank_frames(geometry: ClipGeometry) -> NDArray[np.uint8]:
 
 
 def measure_parity(
-    model: Forecaster,
+    model: AnyForecaster,
     clip_model: onnx.ModelProto,
     step_model: onnx.ModelProto,
     frames: NDArray[np.uint8],

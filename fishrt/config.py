@@ -25,6 +25,8 @@ from fishrt.motion import LabelRule
 from fishrt.preprocess import Background, Polarity, RegionOfInterest
 
 SHOWN_VALUE_LENGTH = 60
+MOTION_PAST = 180
+"""Motion energies that a motion model looks back on: six seconds at 30 fps."""
 
 CONFIG_FOLDERS = (Path(__file__).parent / "configs", Path(__file__).parent.parent / "configs")
 
@@ -42,6 +44,13 @@ class Flips(enum.StrEnum):
     NONE = "none"
     RANDOM = "random"
     CONCATENATE = "concatenate"
+
+
+class ModelKind(enum.StrEnum):
+    """What the network looks at: the pictures, or their motion energy alone."""
+
+    CONVLSTM = "convlstm"
+    MOTION = "motion"
 
 
 class Head(enum.StrEnum):
@@ -152,7 +161,11 @@ class LabelConfig(_Section):
 class ModelConfig(_Section):
     """The network: one ConvLSTM layer for each number of filters, then a head.
 
+    A network of kind `motion` has no ConvLSTM: dense layers over features of the past motion
+    energy, `members` times over. Of the rest it takes `dense` and `l2`.
+
     Attributes:
+        kind: What the network looks at.
         filters: Channels of every ConvLSTM layer.
         kernel_size: Side of their kernels, odd.
         pool_size: Side of the max pool between two of them.
@@ -163,8 +176,10 @@ class ModelConfig(_Section):
         l1: Weight of the sum of absolute kernel values in the loss.
         l2: Weight of the sum of squared kernel values in the loss.
         motion_units: Units of the motion branch; 0 for none.
+        members: Networks whose log odds are averaged; for kind `motion`.
     """
 
+    kind: ModelKind = ModelKind.CONVLSTM
     filters: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         default=(16, 32), min_length=1, max_length=4
     )
@@ -176,6 +191,7 @@ class ModelConfig(_Section):
     l1: float = Field(default=0.0, ge=0)
     l2: float = Field(default=0.0, ge=0)
     motion_units: int = Field(default=0, ge=0, le=1024)
+    members: int = Field(default=1, ge=1, le=32)
 
     @model_validator(mode="after")
     def _check(self) -> "ModelConfig":
@@ -273,6 +289,13 @@ class Config(_Section):
                 f"train.loss_steps ({self.train.loss_steps}) cannot be more than clip.steps "
                 f"({self.clip.steps})"
             )
+        if self.model.kind is ModelKind.MOTION:
+            if self.clip.frames_per_step != 1 or self.clip.steps != MOTION_PAST + 1:
+                raise ValueError(
+                    "a motion model needs clip.frames_per_step=1 and "
+                    f"clip.steps={MOTION_PAST + 1}: it takes one motion energy after the other"
+                )
+            return self
         height, width = self.clip.height, self.clip.width
         for layer, _ in enumerate(self.model.filters):
             if layer:

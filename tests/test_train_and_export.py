@@ -251,7 +251,7 @@ def test_an_exported_run_is_a_bundle_with_its_figures(run, recording, tmp_path):
 
 def test_graphs_that_differ_write_no_bundle(run, tmp_path, monkeypatch):
     other = randomised(run.config.clip, run.config.model.filters)
-    monkeypatch.setattr("export.bundle.freeze", lambda _: freeze(other))
+    monkeypatch.setattr("export.bundle.freeze_network", lambda _: freeze(other))
     with pytest.raises(ParityError, match="differs from Keras"):
         export_run(run, tmp_path / "bundle")
     assert not list(tmp_path.iterdir())

@@ -13,7 +13,7 @@ from fishrt.metrics import best_youden_threshold, block_bootstrap, brier_skill, 
 from fishrt.recording import Recording, Split
 from training.baselines import PAST, algorithmic_baseline, fitted_baseline
 from training.dataset import ClipSet, clip_set
-from training.forecaster import Forecaster
+from training.networks import AnyForecaster
 from training.stream_batches import stretches
 
 BLOCK_SECONDS = 20.0
@@ -26,7 +26,7 @@ NEUTRAL_THRESHOLD = 0.5
 """Where the validation part has one class only and cannot tell a better one."""
 
 
-def forecast(model: Forecaster, mode: TrainMode, clips: ClipSet) -> NDArray[np.float64]:
+def forecast(model: AnyForecaster, mode: TrainMode, clips: ClipSet) -> NDArray[np.float64]:
     """Forecasts at the end of every clip, as the live loop makes them for such a model.
 
     Args:
@@ -42,7 +42,7 @@ def forecast(model: Forecaster, mode: TrainMode, clips: ClipSet) -> NDArray[np.f
     return forecast_clips(model, clips)
 
 
-def forecast_clips(model: Forecaster, clips: ClipSet) -> NDArray[np.float64]:
+def forecast_clips(model: AnyForecaster, clips: ClipSet) -> NDArray[np.float64]:
     """Window forecasts at the end of every clip.
 
     Args:
@@ -61,7 +61,7 @@ def forecast_clips(model: Forecaster, clips: ClipSet) -> NDArray[np.float64]:
     return np.concatenate(parts).astype(np.float64)
 
 
-def forecast_stream(model: Forecaster, clips: ClipSet) -> NDArray[np.float64]:
+def forecast_stream(model: AnyForecaster, clips: ClipSet) -> NDArray[np.float64]:
     """Stream forecasts at the end of every clip, with a state carried on through all footage.
 
     Every phase is a stream of its own, as in the live loop; a stream starts anew where footage
@@ -103,7 +103,7 @@ def forecast_stream(model: Forecaster, clips: ClipSet) -> NDArray[np.float64]:
 
 
 def evaluate(
-    model: Forecaster,
+    model: AnyForecaster,
     config: Config,
     recording: Recording,
     training: Recording,
@@ -175,7 +175,9 @@ def evaluate(
     }
 
 
-def _chosen_threshold(model: Forecaster, config: Config, training: Recording, stride: int) -> float:
+def _chosen_threshold(
+    model: AnyForecaster, config: Config, training: Recording, stride: int
+) -> float:
     """The threshold that is best on the validation part; the scored frames have no say in it."""
     clips = _with_past(clip_set(training, Split.VALIDATION, config.clip.geometry), stride)
     labels = clips.labels[clips.ends]

@@ -12,20 +12,19 @@ from typing import Any
 
 import keras
 
-from fishrt.config import Config, Flips, LearningRateDecay, TrainMode
+from fishrt.config import Config, Flips, LearningRateDecay, ModelKind, TrainMode
 from fishrt.errors import TrainingError
-from fishrt.recording import Recording, Split, split_borders
-from fishrt.storage import sha256_of
+from fishrt.recording import Recording, Split
 from fishrt.stored_background import save_background
+from training.adopting import adopt, class_weights_of, describe_run
 from training.checkpoint import Progress, restore_checkpoint
-from training.dataset import ClipBatches, ClipSet, class_weights, clip_set
+from training.dataset import ClipBatches, ClipSet, clip_set
 from training.devices import describe_devices, is_chief, keep_on_device, use_xla
 from training.forecaster import Forecaster
 from training.loss import WeightedCrossentropy
 from training.run import (
     RUN_FILE,
     Run,
-    describe_software,
     refuse_existing_run,
     resumable_config,
     start_run,
@@ -109,11 +108,13 @@ def fit(
     Raises:
         TrainingError: If the recording does not fit, or the loss is no number any more.
     """
+    if config.model.kind is ModelKind.MOTION:
+        raise TrainingError("a motion model is fitted by `training.fit_motion`.")
     if options.resume:
         config = resumable_config(folder, config, recording)
     else:
         refuse_existing_run(folder)
-        config = _adopt(config, recording)
+        config = adopt(config, recording)
     _check_strategy(config, options.strategy)
     if is_chief(options.strategy):
         return _fit(recording, config, folder, options)
@@ -130,7 +131,7 @@ def fit(
 def _fit(recording: Recording, config: Config, folder: Path, options: FitOptions) -> FitResult:
     settings = config.train
     train, validation = _clip_sets(recording, config)
-    weights = _class_weights(config, train)
+    weights = class_weights_of(config, train)
     on_device = keep_on_device(recording.frames, settings.frames_on, options.strategy)
     keras.utils.set_random_seed(settings.seed)
     batches = _batches(train, config, on_device)
@@ -146,7 +147,7 @@ def _fit(recording: Recording, config: Config, folder: Path, options: FitOptions
         if isinstance(model, SpreadTrainee):
             model.prepare(batches[0])
     description = {
-        **_description(recording, config, model.forecaster, weights),
+        **describe_run(recording, config, model.forecaster, weights),
         "computed_on": describe_devices(options.strategy),
         "frames_on": "device" if on_device else "host",
         "xla": bool(model.jit_compile),
@@ -265,16 +266,6 @@ def _validation_batches(clips: ClipSet, config: Config, on_device: bool) -> Any:
     )
 
 
-def _class_weights(config: Config, train: ClipSet) -> tuple[float, float]:
-    match config.train.class_weights:
-        case True:
-            return class_weights(train.burst_share)
-        case False:
-            return (1.0, 1.0)
-        case calm, burst:
-            return (calm, burst)
-
-
 def _check_strategy(config: Config, strategy: Any) -> None:
     if strategy is None:
         return
@@ -289,31 +280,6 @@ def _check_strategy(config: Config, strategy: Any) -> None:
             f"train.batch_size ({config.train.batch_size}) must be a multiple of the {copies} "
             "copies of the network."
         )
-
-
-def _adopt(config: Config, recording: Recording) -> Config:
-    """The config with the preprocessing, label rule and rate that the recording was made with."""
-    metadata = recording.metadata
-    made_with = {
-        "preprocess": metadata.preprocess,
-        "label": metadata.label,
-        "split": metadata.splits,
-    }
-    asked = {
-        "preprocess": config.preprocess,
-        "label": config.label,
-        "split": split_borders(len(recording.frames), config.split),
-    }
-    for section in ("preprocess", "label", "split"):
-        if section in config.model_fields_set and asked[section] != made_with[section]:
-            raise TrainingError(
-                f"the settings in `{section}` differ from those that {recording.folder} was made "
-                "with; make the recording with these settings, or leave them out here."
-            )
-    clip = config.clip.model_copy(update={"fps": metadata.fps})
-    return config.model_copy(
-        update={"clip": clip, "preprocess": metadata.preprocess, "label": metadata.label}
-    )
 
 
 def _take_weights(model: Forecaster, start: Run) -> None:
@@ -355,19 +321,3 @@ def _learning_rate(config: Config, batches: int) -> Any:
     if config.train.decay is LearningRateDecay.COSINE:
         return keras.optimizers.schedules.CosineDecay(rate, batches * config.train.epochs)
     return rate
-
-
-def _description(
-    recording: Recording, config: Config, model: Forecaster, weights: tuple[float, float]
-) -> dict[str, Any]:
-    return {
-        "software": describe_software(),
-        "recording": {
-            "folder": str(recording.folder),
-            "frames": len(recording.frames),
-            "motion_energy_sha256": sha256_of(recording.folder / "motion_energy.npy"),
-        },
-        "seed": config.train.seed,
-        "parameters": int(model.count_params()),
-        "class_weights": {"calm": float(weights[0]), "burst": float(weights[1])},
-    }

@@ -14,6 +14,7 @@ from fishrt.bundle import StateSpec
 from fishrt.config import ClipConfig, Head, ModelConfig
 from training.convlstm import ConvLSTM
 from training.motion_branch import MotionBranch
+from training.scaling import scale
 
 Tensor = Any
 States = list[Tensor]
@@ -215,8 +216,3 @@ class Forecaster(keras.Model):  # type: ignore[misc]
         ]
         motion = self.motion.state_specs(self.clip) if self.motion is not None else []
         return (*pictures, *motion)
-
-
-def scale(frames: Tensor) -> Tensor:
-    """Frames as the network sees them: uint8 0 .. 255 becomes float32 0 .. 1."""
-    return ops.cast(frames, "float32") * (1.0 / 255.0)

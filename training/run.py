@@ -13,6 +13,7 @@
 A run is data: the network is built from the config, and the weights file holds numbers only.
 """
 
+import csv
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ from fishrt.errors import TrainingError, output_error
 from fishrt.recording import Recording
 from fishrt.storage import sha256_of, write_text
 from fishrt.stored_background import stored_background
-from training.forecaster import Forecaster
+from training.networks import AnyForecaster, build_network
 
 CONFIG_FILE = "config.yaml"
 RUN_FILE = "run.yaml"
@@ -55,7 +56,7 @@ class Run:
 
     folder: Path
     config: Config
-    model: Forecaster
+    model: AnyForecaster
     evaluation: dict[str, Any]
     background: NDArray[np.uint8] | None
 
@@ -136,6 +137,22 @@ def write_record(path: Path, record: dict[str, Any]) -> None:
     write_text(path, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
 
 
+def append_history(folder: Path, row: dict[str, Any]) -> None:
+    """Adds an epoch's figures to the history."""
+    path = folder / HISTORY_FILE
+    new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(row))
+        if new:
+            writer.writeheader()
+        writer.writerow(
+            {
+                name: np.format_float_positional(v) if isinstance(v, float) else v
+                for name, v in row.items()
+            }
+        )
+
+
 def load_run(folder: Path) -> Run:
     """Reads a run and rebuilds its network.
 
@@ -149,7 +166,7 @@ def load_run(folder: Path) -> Run:
     weights = folder / WEIGHTS_FILE
     if not weights.is_file():
         raise TrainingError(f"{folder} has no {WEIGHTS_FILE}: its first epoch did not end.")
-    model = Forecaster(config.clip, config.model)
+    model = build_network(config.clip, config.model)
     try:
         model.load_weights(weights)
     except (OSError, ValueError, KeyError) as error:

@@ -1,6 +1,5 @@
 """What happens after every epoch: the best weights, the checkpoint, history and curves."""
 
-import csv
 import math
 import time
 from collections.abc import Callable
@@ -9,13 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from fishrt.errors import TrainingError
 from training.checkpoint import Progress, save_checkpoint
 from training.curves import save_curves
-from training.run import CURVES_FILE, HISTORY_FILE, TENSORBOARD_FOLDER, WEIGHTS_FILE
+from training.run import (
+    CURVES_FILE,
+    HISTORY_FILE,
+    TENSORBOARD_FOLDER,
+    WEIGHTS_FILE,
+    append_history,
+)
 
 ENTROPY = "entropy"
 """Name of the metric that is watched: the mean loss over the labels that count, without
@@ -142,22 +146,6 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
             f"epoch {done}/{plan.epochs}  loss {row['loss']:.4f}  "
             f"validation loss {row['val_loss']:.4f}{' (best)' if better else ''}  "
             f"{row['clips_per_second']:.1f} {plan.unit}/s  {left / 60:.0f} min left"
-        )
-
-
-def append_history(folder: Path, row: dict[str, Any]) -> None:
-    """Adds an epoch's figures to the history."""
-    path = folder / HISTORY_FILE
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow(
-            {
-                name: np.format_float_positional(v) if isinstance(v, float) else v
-                for name, v in row.items()
-            }
         )
 
 

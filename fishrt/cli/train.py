@@ -62,11 +62,12 @@ def train(
     from rich.console import Console
 
     from fishrt.cli.progress import frame_progress
-    from fishrt.config import load_config
+    from fishrt.config import ModelKind, load_config
     from fishrt.errors import ExitCode
     from fishrt.recording import load_recording
     from training.devices import is_chief, make_strategy
     from training.fit import FitOptions, fit
+    from training.fit_motion import fit_motion
     from training.run import load_run
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -87,7 +88,8 @@ def train(
         if sweep is not None:
             _sweep(footage, settings, output, sweep, sweep_storage, options, console)
             return
-        result = fit(footage, settings, output, options)
+        is_motion = settings.model.kind is ModelKind.MOTION
+        result = (fit_motion if is_motion else fit)(footage, settings, output, options)
     if result.interrupted:
         console.print(
             f"interrupted; epoch {result.best_epoch} of {result.epochs} is kept in {output}; "
