@@ -125,12 +125,10 @@ class MotionForecaster(keras.Model):  # type: ignore[misc]
         whole = ops.concatenate([past, log_energy(energies)], axis=1)
         steps = time_steps.shape[1]
         first = steps - (wanted or steps)
-        odds = [
-            self.log_odds(whole[:, step + 1 : step + 1 + MOTION_PAST])
-            for step in range(first, steps)
-        ]
+        windows = [whole[:, step + 1 : step + 1 + MOTION_PAST] for step in range(first, steps)]
+        odds = self.log_odds(ops.reshape(ops.stack(windows, axis=1), (-1, MOTION_PAST)))
         new_states = [frames[:, -1, :, :, -1], ops.ones_like(seen), whole[:, -MOTION_PAST:]]
-        return ops.sigmoid(ops.stack(odds, axis=1)), new_states
+        return ops.sigmoid(ops.reshape(odds, (-1, len(windows)))), new_states
 
     def step(self, time_steps: Tensor, states: States) -> tuple[Tensor, States]:
         """Runs one time step; see `Forecaster.step`."""
