@@ -12,6 +12,7 @@ import typer
 from fishrt import __version__
 from fishrt.cli.bench import bench
 from fishrt.cli.export import export
+from fishrt.cli.import_checkpoint import import_checkpoint
 from fishrt.cli.live import live
 from fishrt.cli.prepare import prepare
 from fishrt.cli.simulate import simulate
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command()(prepare)
 app.command()(simulate)
 app.command()(train)
+app.command("import-checkpoint")(import_checkpoint)
 app.command()(export)
 app.command()(live)
 app.command()(bench)
