@@ -76,7 +76,7 @@ def forecast_stream(model: AnyForecaster, clips: ClipSet) -> NDArray[np.float64]
     """
     geometry = clips.geometry
     per_step, phases = geometry.frames_per_step, np.arange(geometry.frames_per_step)
-    advance = tf.function(lambda steps, *states: model.run(steps, list(states)))
+    advance = tf.function(lambda steps, *states: model.run(steps, list(states)), autograph=False)
     found = np.full(len(clips.frames), np.nan)
     for first, stop in stretches(clips, geometry.frames):
         states = model.zero_states(per_step)

@@ -201,7 +201,7 @@ class _Checkpoint:
             self._reader = tf.train.load_checkpoint(str(folder / VARIABLES))
             graph = self._reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH")
             self._nodes = TrackableObjectGraph.FromString(graph).nodes
-        except (tf.errors.OpError, ValueError, RuntimeError, DecodeError) as error:
+        except (tf.errors.OpError, ValueError, TypeError, RuntimeError, DecodeError) as error:
             raise self._damaged() from error
 
     def weights(self, layer: str) -> Weights:
