@@ -29,6 +29,8 @@ METADATA_FILE = "keras_metadata.pb"
 VARIABLES = "variables/variables"
 INDEX_FILE = f"{VARIABLES}.index"
 ROOT = 0
+# what TensorFlow's checkpoint reader raises on damage; a file cut short is an IndexError
+READ_ERRORS = (tf.errors.OpError, ValueError, IndexError, RuntimeError)
 
 Weights = Mapping[str, NDArray[np.float32]]
 
@@ -201,7 +203,7 @@ class _Checkpoint:
             self._reader = tf.train.load_checkpoint(str(folder / VARIABLES))
             graph = self._reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH")
             self._nodes = TrackableObjectGraph.FromString(graph).nodes
-        except (tf.errors.OpError, ValueError, TypeError, RuntimeError, DecodeError) as error:
+        except (*READ_ERRORS, DecodeError) as error:
             raise self._damaged() from error
 
     def weights(self, layer: str) -> Weights:
@@ -226,7 +228,7 @@ class _Checkpoint:
     def _tensor(self, key: str) -> NDArray[np.float32]:
         try:
             value = np.asarray(self._reader.get_tensor(key))
-        except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        except READ_ERRORS as error:
             raise self._damaged() from error
         if value.dtype != np.float32 or not np.isfinite(value).all():
             raise TrainingError(
