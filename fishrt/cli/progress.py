@@ -30,6 +30,7 @@ def frame_progress(
         TimeRemainingColumn(),
         console=console,
         transient=True,
+        disable=not console.is_terminal,  # else an empty line would be left
     )
     with bar:
         task = bar.add_task("reading", total=None)
