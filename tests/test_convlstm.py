@@ -6,7 +6,7 @@ import pytest
 keras = pytest.importorskip("keras", reason="the train extra is not installed")
 tf = pytest.importorskip("tensorflow", reason="the train extra is not installed")
 
-from training.convlstm import ConvLSTM, hard_sigmoid_2021  # noqa: E402
+from training.convlstm import ConvLSTM, Gates, hard_sigmoid_2021  # noqa: E402
 
 TOLERANCE = 1e-5  # measured: 2e-7 for outputs, 3e-6 for gradients
 SHAPE = (2, 5, 12, 14, 3)
@@ -24,10 +24,13 @@ def stock_layer(filters, kernel_size):
     )
 
 
-@pytest.fixture(params=[(4, 3), (3, 5)], ids=["3x3", "5x5"])
+@pytest.fixture(
+    params=[(4, 3, Gates.APART), (4, 3, Gates.TOGETHER), (3, 5, Gates.APART), (3, 5, None)],
+    ids=["3x3-apart", "3x3-together", "5x5-apart", "5x5-fastest"],
+)
 def pair(request):
-    filters, side = request.param
-    stock, ours = stock_layer(filters, side), ConvLSTM(filters, side)
+    filters, side, gates = request.param
+    stock, ours = stock_layer(filters, side), ConvLSTM(filters, side, gates=gates)
     clips = np.random.default_rng(1).normal(size=SHAPE).astype(np.float32)
     stock(clips), ours(clips)
     # large weights drive the gates into both flat parts of the hard sigmoid
@@ -85,9 +88,17 @@ def test_hard_sigmoid_is_that_of_2021():
 
 
 def test_the_layer_survives_its_config():
-    layer = ConvLSTM(4, 5)
+    layer = ConvLSTM(4, 5, gates=Gates.TOGETHER)
     again = ConvLSTM.from_config(layer.get_config())
-    assert (again.filters, again.kernel_size) == (4, 5)
+    assert (again.filters, again.kernel_size, again.gates) == (4, 5, Gates.TOGETHER)
+
+
+def test_only_the_steps_that_are_wanted_are_given(pair):
+    _, ours, clips = pair
+    everything, state = ours.sequence(clips)
+    some, same = ours.sequence(clips, wanted=2)
+    np.testing.assert_array_equal(np.asarray(some), np.asarray(everything[:, -2:]))
+    np.testing.assert_array_equal(np.asarray(same[1]), np.asarray(state[1]))
 
 
 def test_output_shape_is_what_is_announced(pair):

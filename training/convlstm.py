@@ -4,12 +4,15 @@ The cell is that of Shi et al. 2015 (https://arxiv.org/abs/1506.04214) without p
 Keras' `ConvLSTM2D`: weights in the stock layout, gates in the order i, f, c, o, no bias, 'valid'
 input convolution and 'same' recurrent convolution. Two things differ from the stock layer:
 
-- the input convolution of all time steps is one convolution, so a step costs one recurrent
-  convolution instead of eight small ones;
 - the recurrent activation is the hard sigmoid of 2021's Keras, clip(0.2 x + 0.5, 0, 1), which
-  the published weights need. Keras 3's `hard_sigmoid` is another function, clip(x / 6 + 0.5).
+  the published weights need. Keras 3's `hard_sigmoid` is another function, clip(x / 6 + 0.5);
+- it is computed in fewer operations. The hard sigmoid is relu6(1.2 x + 3) / 6, whose factor goes
+  into the kernels once for all steps and whose gradient is one operation; on a GPU a step costs
+  one convolution instead of eight small ones. See `Gates`.
 """
 
+import enum
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -20,6 +23,28 @@ HARD_SIGMOID_BETA = 0.5
 
 Tensor = Any
 CellState = tuple[Tensor, Tensor]
+
+
+class Gates(enum.StrEnum):
+    """How the convolutions of the four gates are grouped.
+
+    `together`: one convolution for all gates, and the input's for all time steps at once, so that
+    a step launches one. The best on a GPU. `apart`: one for each gate and step, so that nothing
+    is split and joined and a step's numbers stay in the cache. The best on a CPU.
+    """
+
+    TOGETHER = "together"
+    APART = "apart"
+
+    @property
+    def groups(self) -> int:
+        """Convolutions that share the four gates among them."""
+        return 1 if self is Gates.TOGETHER else 4
+
+
+def fastest_gates() -> Gates:
+    """What is fastest on this machine's devices."""
+    return Gates.TOGETHER if keras.distribution.list_devices("gpu") else Gates.APART
 
 
 def hard_sigmoid_2021(x: Tensor) -> Tensor:
@@ -45,6 +70,34 @@ def cell_update(gates: Tensor, cell: Tensor, *, channel_axis: int = -1) -> CellS
     return hard_sigmoid_2021(output) * ops.tanh(new_cell), new_cell
 
 
+def scaled_update(gates: list[Tensor], cell: Tensor | None) -> CellState:
+    """The same update from gates that went through `hard_sigmoid_scale` and `..._shift`.
+
+    Args:
+        gates: i, f, c, o: 1.2 x + 3 for the ones with a hard sigmoid, x for the candidate.
+        cell: Previous cell state, or None for zeros.
+
+    Returns:
+        The new hidden state and the new cell state, each shaped like a gate.
+    """
+    write, keep, candidate, output = gates
+    new_cell = ops.relu6(write) * ops.tanh(candidate)
+    if cell is not None:
+        new_cell = ops.relu6(keep) * cell + new_cell
+    new_cell = new_cell * (1 / 6)
+    return ops.relu6(output) * ops.tanh(new_cell) * (1 / 6), new_cell
+
+
+def hard_sigmoid_scale(filters: int) -> Tensor:
+    """What the kernels' last axis is multiplied with, float32 `(4 * filters,)`."""
+    return ops.repeat(ops.array([1.0, 1.0, 1 / 1.2, 1.0]) * 6 * HARD_SIGMOID_ALPHA, filters)
+
+
+def hard_sigmoid_shift(filters: int) -> Tensor:
+    """What is added to the gates then, float32 `(4 * filters,)`."""
+    return ops.repeat(ops.array([1.0, 1.0, 0.0, 1.0]) * 6 * HARD_SIGMOID_BETA, filters)
+
+
 @keras.saving.register_keras_serializable(package="fishrt")
 class ConvLSTM(keras.layers.Layer):  # type: ignore[misc]
     """Convolutional LSTM over `(batch, steps, height, width, channels)`, channels last.
@@ -54,16 +107,23 @@ class ConvLSTM(keras.layers.Layer):  # type: ignore[misc]
         kernel_size: Side of the square kernels, odd.
         kernel: float32 `(k, k, channels, 4 * filters)`.
         recurrent_kernel: float32 `(k, k, filters, 4 * filters)`.
+        gates: How the gates' convolutions are grouped, or None for the fastest.
     """
 
     def __init__(
-        self, filters: int, kernel_size: int = 3, penalty: Any = None, **options: Any
+        self,
+        filters: int,
+        kernel_size: int = 3,
+        penalty: Any = None,
+        gates: Gates | None = None,
+        **options: Any,
     ) -> None:
-        """Takes the size, and a Keras regularizer for both kernels."""
+        """Takes the size, a Keras regularizer for both kernels, and the grouping."""
         super().__init__(**options)
         self.filters = filters
         self.kernel_size = kernel_size
         self.penalty = keras.regularizers.get(penalty)
+        self.gates = gates
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Makes the two kernels for `(batch, steps, height, width, channels)`."""
@@ -104,46 +164,48 @@ class ConvLSTM(keras.layers.Layer):  # type: ignore[misc]
         """
         return self.sequence(inputs)[0]
 
-    def sequence(self, inputs: Tensor, state: CellState | None = None) -> tuple[Tensor, CellState]:
+    def sequence(
+        self, inputs: Tensor, state: CellState | None = None, wanted: int | None = None
+    ) -> tuple[Tensor, CellState]:
         """Runs a sequence from a given state.
 
         Args:
             inputs: float `(batch, steps, height, width, channels)`.
             state: Hidden and cell state, float32 `(batch, height', width', filters)` each, or
                 None for zeros.
+            wanted: Give the hidden state after the last so many steps only; None for all.
 
         Returns:
-            The hidden state after every step, float `(batch, steps, height', width', filters)`,
+            The hidden state after those steps, float `(batch, wanted, height', width', filters)`,
             and the state after the last step, float32.
         """
-        steps, height, width, channels = inputs.shape[1:]
-        drive = self.input_convolution(ops.reshape(inputs, (-1, height, width, channels)))
-        # unstacked, not indexed: the gradient of an index is as large as the whole sequence
-        drives = ops.unstack(ops.reshape(drive, (-1, steps, *drive.shape[1:])), axis=1)
+        grouping = self.gates or fastest_gates()
+        kernel, recurrent_kernel = (
+            ops.cast(weight * hard_sigmoid_scale(self.filters), inputs.dtype)
+            for weight in (self.kernel, self.recurrent_kernel)
+        )
+        shift = ops.cast(hard_sigmoid_shift(self.filters), inputs.dtype)
+        recurrent_kernels = ops.split(recurrent_kernel, grouping.groups, axis=-1)
         outputs = []
-        for step_drive in drives:
-            state = self.advance(step_drive, state)
+        for drives in _drives(inputs, kernel, shift, grouping):
+            if state is not None:
+                hidden = ops.cast(state[0], inputs.dtype)
+                drives = [
+                    ops.conv(hidden, part, padding="same") + drive
+                    for drive, part in zip(drives, recurrent_kernels, strict=True)
+                ]
+            # The state stays float32 whatever the convolutions compute in: what is carried on for
+            # hours must not lose its small changes.
+            gates = [
+                ops.cast(gate, "float32")
+                for drive in drives
+                for gate in ops.split(drive, 4 // grouping.groups, axis=-1)
+            ]
+            state = scaled_update(gates, None if state is None else state[1])
             outputs.append(state[0])
         assert state is not None  # a sequence has at least one step
-        return ops.cast(ops.stack(outputs, axis=1), inputs.dtype), state
-
-    def input_convolution(self, inputs: Tensor) -> Tensor:
-        """The input's share of the gates, float `(batch, height', width', 4 * filters)`."""
-        return ops.conv(inputs, ops.cast(self.kernel, inputs.dtype), padding="valid")
-
-    def advance(self, drive: Tensor, state: CellState | None) -> CellState:
-        """One step, given the input's share of the gates; no state is a state of zeros.
-
-        The state stays float32 whatever the convolutions compute in: what is carried on for
-        hours must not lose its small changes.
-        """
-        if state is None:
-            gates = ops.cast(drive, "float32")
-            return cell_update(gates, ops.zeros_like(gates[..., : self.filters]))
-        hidden, cell = state
-        kernel = ops.cast(self.recurrent_kernel, drive.dtype)
-        recurrent = ops.conv(ops.cast(hidden, drive.dtype), kernel, padding="same")
-        return cell_update(ops.cast(drive + recurrent, "float32"), cell)
+        kept = outputs[-(wanted or len(outputs)) :]
+        return ops.cast(ops.stack(kept, axis=1), inputs.dtype), state
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -152,4 +214,23 @@ class ConvLSTM(keras.layers.Layer):  # type: ignore[misc]
             "filters": self.filters,
             "kernel_size": self.kernel_size,
             "penalty": keras.regularizers.serialize(self.penalty),
+            "gates": self.gates,
         }
+
+
+def _drives(
+    inputs: Tensor, kernel: Tensor, shift: Tensor, grouping: Gates
+) -> Iterator[list[Tensor]]:
+    """The input's share of the gates, shifted: for every step one tensor for each group."""
+    if grouping is Gates.TOGETHER:
+        steps, height, width, channels = inputs.shape[1:]
+        pictures = ops.reshape(inputs, (-1, height, width, channels))
+        drive = ops.conv(pictures, kernel, padding="valid") + shift
+        # unstacked, not indexed: the gradient of an index is as large as the whole sequence
+        for step in ops.unstack(ops.reshape(drive, (-1, steps, *drive.shape[1:])), axis=1):
+            yield [step]
+        return
+    groups = grouping.groups
+    parts = list(zip(ops.split(kernel, groups, axis=-1), ops.split(shift, groups), strict=True))
+    for picture in ops.unstack(inputs, axis=1):
+        yield [ops.conv(picture, part, padding="valid") + add for part, add in parts]

@@ -137,12 +137,11 @@ class Forecaster(keras.Model):  # type: ignore[misc]
             if layer:
                 x = self.channel_dropout(x, training=training)
             state = (states[2 * layer], states[2 * layer + 1]) if states else None
-            x, new_state = cell.sequence(x, state)
+            x, new_state = cell.sequence(x, state, wanted if layer == last else None)
             new_states += new_state
             if layer < last:
                 x = self.norms[layer](self.pool(x), training=training)
         kept = slice(-(wanted or time_steps.shape[1]), None)
-        x = x[:, kept]
         if last == 0:
             x = self.norms[0](x, training=training)
         features = self._features(x)

@@ -82,12 +82,12 @@ class Trainee(keras.Model):  # type: ignore[misc]
         return probabilities
 
     def clips(self, inputs: dict[str, Tensor]) -> Tensor:
-        """The batch as the forecaster takes it: cut, stacked and mirrored.
+        """The batch as the forecaster takes it: cut, mirrored and stacked.
 
         Returns:
             uint8 `(B, steps, height, width, frames_per_step)`, oldest frame in channel 0.
         """
-        return self._mirrored(self._stacked(self._footage(inputs)), inputs["mirror"])
+        return self._stacked(self._mirrored(self._footage(inputs), inputs["mirror"]))
 
     def _footage(self, inputs: dict[str, Tensor]) -> Tensor:
         if self._frames is None:
@@ -103,9 +103,9 @@ class Trainee(keras.Model):  # type: ignore[misc]
         return ops.transpose(ops.reshape(footage, shape), (0, 1, 3, 4, 2))
 
     @staticmethod
-    def _mirrored(clips: Tensor, mirror: Tensor) -> Tensor:
+    def _mirrored(footage: Tensor, mirror: Tensor) -> Tensor:
         # indices of FLIP_AXES: 1 mirrors left and right, 2 top and bottom, 3 both
-        flags = ops.reshape(mirror, (-1, 1, 1, 1, 1))
+        flags = ops.reshape(mirror, (-1, 1, 1, 1))
         odd, high = ops.equal(flags % 2, 1), flags >= 2
-        clips = ops.where(odd, ops.flip(clips, axis=3), clips)
-        return ops.where(high, ops.flip(clips, axis=2), clips)
+        footage = ops.where(odd, ops.flip(footage, axis=3), footage)
+        return ops.where(high, ops.flip(footage, axis=2), footage)
