@@ -25,7 +25,7 @@ from fishrt.errors import BundleError
 from fishrt.folder_format import FolderFormat, read_metadata
 from fishrt.preprocess import Preprocessor, make_preprocessor
 from fishrt.storage import sha256_of
-from fishrt.stored_background import stored_background
+from fishrt.stored_background import BACKGROUND_FILE, stored_background
 
 FORMAT_VERSION = 1
 METADATA_FILE = "bundle.yaml"

@@ -38,22 +38,21 @@ def checked_mode(
     return mode
 
 
-def open_forecaster(
-    bundle: Bundle, mode: TrainMode, every: int, settings: SessionSettings = SessionSettings()
-) -> Forecaster:
+def open_forecaster(bundle: Bundle, mode: TrainMode, every: int, threads: int = 0) -> Forecaster:
     """The forecaster for frames that wait for us, so that no budget limits it.
 
     Args:
         bundle: The bundle.
         mode: Window or stream forecasts.
         every: Frames from one window forecast to the next.
-        settings: Threads and spinning.
+        threads: Threads inside one operator; 0 takes one for every core of this process.
 
     Raises:
         BundleError: If the step graph is missing, damaged, or does not fit the metadata.
         MissingExtraError: If ONNX Runtime is not installed.
     """
     geometry = bundle.metadata.config.clip.geometry
+    settings = SessionSettings(threads)
     if mode is TrainMode.STREAM:
         return CarriedState(load_stepper(bundle, 1, settings), geometry)
     schedule = LaneSchedule(geometry.steps, geometry.frames_per_step, every)
