@@ -1,6 +1,7 @@
 """`fishrt predict`: the rows of whole files are those of `fishrt live`, however often it stops."""
 
 import csv
+import errno
 import json
 import math
 import os
@@ -467,11 +468,20 @@ def test_what_another_bundle_began_is_kept(
     assert out.read_bytes() != before[str(out)]
 
 
+def test_what_lies_in_the_way_is_left_alone(predict: Run, tmp_path: Path) -> None:
+    mine = tmp_path / "out.csv.partial"
+    mine.mkdir()
+    (mine / "thesis.tex").write_text("mine")
+    for option in ("--overwrite", "--restart"):
+        ended = predict("demo", "--frames", "9", "-o", tmp_path / "out.csv", option)
+        assert ended.code == ExitCode.OUTPUT
+        assert "already holds something else" in ended.sentence
+        assert (mine / "thesis.tex").read_text() == "mine"
+
+
 def test_a_full_disk_keeps_what_there_is(
     predict: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import errno
-
     from realtime.predict import unfinished
 
     def full(*_: object) -> None:

@@ -105,8 +105,10 @@ def unfinished_output(
             wanted = json.loads(json.dumps(request))
             output = UnfinishedOutput(target, folder, kind, wanted)
             _prepare(output, begun, wanted, restart=restart)
-            yield output
-        _remove_if_empty(folder)
+            try:
+                yield output
+            finally:
+                _remove_if_empty(folder)
     except BrokenPipeError:  # the reader of our messages left; not this file's fault
         raise
     except OSError as error:
