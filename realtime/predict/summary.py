@@ -74,6 +74,8 @@ def summary_lines(summary: PredictSummary) -> list[str]:
     where = (
         f"are in {summary.output}" if summary.written else f"are kept in {summary.output}.partial"
     )
+    if not summary.written and not summary.frames:
+        return lines
     lines.append(
         f"{count(summary.frames, 'frame')} of {count(len(summary.sources), 'source')}, "
         f"{count(forecasts, 'forecast')}, {where} ({summary.computed} computed now, "
