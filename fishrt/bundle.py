@@ -9,6 +9,7 @@ A bundle is data: loading one reads YAML, ONNX and PNG and never runs code in it
 """
 
 import enum
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from fishrt.errors import BundleError
 from fishrt.folder_format import FolderFormat, read_metadata
 from fishrt.preprocess import Preprocessor, make_preprocessor
 from fishrt.storage import sha256_of
-from fishrt.stored_background import stored_background
+from fishrt.stored_background import BACKGROUND_FILE, stored_background
 
 FORMAT_VERSION = 1
 METADATA_FILE = "bundle.yaml"
@@ -127,6 +128,25 @@ class Bundle:
                 "again or export it again."
             )
         return path
+
+    @property
+    def sha256(self) -> str:
+        """Of all that its forecasts follow from: `bundle.yaml` and the files it speaks of.
+
+        Raises:
+            BundleError: If a file cannot be read.
+        """
+        names = [METADATA_FILE, *(graph.file for graph in self.metadata.graphs.values())]
+        if self.background is not None:
+            names.append(BACKGROUND_FILE)
+        try:
+            parts = [f"{name} {sha256_of(self.folder / name)}\n" for name in sorted(names)]
+        except OSError as error:
+            raise BundleError(
+                f"the bundle {self.folder} lacks {error.filename}, or it cannot be read; copy it "
+                "whole."
+            ) from error
+        return hashlib.sha256("".join(parts).encode()).hexdigest()
 
     @property
     def preprocessor(self) -> Preprocessor:

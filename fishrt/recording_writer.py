@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import yaml
@@ -23,16 +23,10 @@ from fishrt.errors import OutputError, RecordingError, output_error
 from fishrt.growing_array import GrowingArray
 from fishrt.motion import LabelRule, burst_labels, frame_change
 from fishrt.recording import METADATA_FILE, RecordingMetadata, partial_folder
-from fishrt.storage import refuse_foreign, replace_folder
-
-try:
-    import fcntl
-except ImportError:  # Windows: two writers of one recording are not told from one
-    fcntl = None  # type: ignore[assignment]
+from fishrt.storage import LOCK_FILE, locked, refuse_foreign, replace_folder
 
 PROGRESS_FILE = "progress.json"
 PROGRESS_VERSION = 1
-LOCK_FILE = "lock"
 SAFE_EVERY_SECONDS = 5.0  # what a kill may cost
 LABEL_BLOCK = 1 << 16  # labels computed at a time, so that memory does not grow with the length
 
@@ -262,7 +256,7 @@ def write_recording(
             )
         scratch = partial_folder(place)
         scratch.mkdir(parents=True, exist_ok=True)
-        with _locked(scratch):
+        with locked(scratch):
             _prepare_scratch(scratch, request, unfinished)
             yield from _writing(scratch, layout, request)
             replace_folder(scratch, place)
@@ -305,24 +299,6 @@ def _prepare_scratch(scratch: Path, request: Mapping[str, Any], unfinished: Unfi
         raise OutputError(f"{scratch} already holds something else; move it away.")
     for path in others:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-@contextlib.contextmanager
-def _locked(scratch: Path) -> Iterator[None]:
-    """Holds the folder's lock, which the system lets go of when this process dies."""
-    with (scratch / LOCK_FILE).open("w") as file:
-        if fcntl is not None:
-            _lock(file, scratch)
-        yield
-
-
-def _lock(file: IO[str], scratch: Path) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise OutputError(
-            f"{scratch} is being written by another fishrt; wait for it, or name another folder."
-        ) from error
 
 
 def _read_progress(folder: Path) -> dict[str, Any]:

@@ -6,10 +6,17 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from fishrt.errors import OutputError, output_error
 
+try:
+    import fcntl
+except ImportError:  # Windows: two writers of one folder are not told from one
+    fcntl = None  # type: ignore[assignment]
+
 PARTIAL_SUFFIX = ".partial"
+LOCK_FILE = "lock"
 
 
 @contextlib.contextmanager
@@ -80,6 +87,29 @@ def replace_folder(scratch: Path, target: Path) -> None:
             old.rename(target)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Holds the lock of a folder, which the system lets go of when this process dies.
+
+    Raises:
+        OutputError: If another process holds it.
+        OSError: If the lock file cannot be made.
+    """
+    with (folder / LOCK_FILE).open("w") as file:
+        if fcntl is not None:
+            _lock(file, folder)
+        yield
+
+
+def _lock(file: IO[str], folder: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise OutputError(
+            f"{folder} is being written by another fishrt; wait for it, or name another folder."
+        ) from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -28,12 +28,7 @@ def camera_preprocessor(bundle: Bundle, camera: str, overrides: Sequence[str]) -
     """
     if not overrides:
         return bundle.preprocessor
-    for override in overrides:
-        if not override.strip().startswith(SECTION):
-            raise ConfigError(
-                f"{override.partition('=')[0]} belongs to the model and cannot be changed live; "
-                "only preprocess.* can (roi, background, polarity)."
-            )
+    check_overrides(overrides)
     config = override_config(bundle.metadata.config, overrides)
     names = {override.partition("=")[0].strip() for override in overrides}
     keeps_background = not any("background" in name or "median" in name for name in names)
@@ -43,3 +38,17 @@ def camera_preprocessor(bundle: Bundle, camera: str, overrides: Sequence[str]) -
         else learn_background(camera, config.preprocess, config.clip.fps)
     )
     return make_preprocessor(config.clip, config.preprocess, background)
+
+
+def check_overrides(overrides: Sequence[str]) -> None:
+    """Refuses settings that are not about preprocessing.
+
+    Raises:
+        ConfigError: With the first one that is not.
+    """
+    for override in overrides:
+        if not override.strip().startswith(SECTION):
+            raise ConfigError(
+                f"{override.partition('=')[0]} belongs to the model and cannot be changed live; "
+                "only preprocess.* can (roi, background, polarity)."
+            )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fishrt.clip import ClipGeometry
 from realtime.forecast import Reason
-from realtime.stepper import Stepper
+from realtime.stepper import KeepsStates, States, Stepper
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,37 @@ class Forecaster(Protocol):
         """Consecutive frames in the window by now, at most those of a whole clip."""
         ...
 
+    @property
+    def memory(self) -> int | None:
+        """Frames before a frame that are enough to forecast there as if none were passed over.
+
+        Where `states` gives something, that is to be restored after them, too. None if nothing
+        but all frames is enough.
+        """
+        ...
+
     def push(self, frame: NDArray[np.uint8]) -> Outcome:
         """Takes the next frame.
 
         Args:
             frame: uint8 `(height, width)`; copied.
         """
+        ...
+
+    def pass_over(self, frames: int) -> None:
+        """Counts frames that came without being shown.
+
+        After the next `memory` frames (and `restore`) every forecast is, to the bit, what it
+        would have been with them.
+        """
+        ...
+
+    def states(self) -> States:
+        """What `memory` frames do not bring back: copies, by name; empty where they do."""
+        ...
+
+    def restore(self, states: States) -> None:
+        """Takes back what `states` gave at this frame."""
         ...
 
     def reset(self, because: Reason = Reason.FILLING) -> None:
@@ -207,6 +232,23 @@ class ExactLanes:
         whole = self._count >= self._clip_frames
         return Outcome(None, Reason.SKIPPED if whole else self._because)
 
+    @property
+    def memory(self) -> int:
+        """All frames of a window but its last: no lane holds anything older."""
+        return self._clip_frames - 1
+
+    def pass_over(self, frames: int) -> None:
+        """Counts frames without computing; the windows that hold them end in wrong forecasts."""
+        self._count += frames
+
+    def states(self) -> States:
+        """Nothing: the frames of a window bring all lanes back."""
+        return {}
+
+    def restore(self, states: States) -> None:
+        """Has nothing to take back."""
+        del states
+
 
 class CarriedState:
     """Stream forecasts: one lane a phase whose state is carried on and never zeroed.
@@ -246,6 +288,24 @@ class CarriedState:
         if self._count < self._clip_frames:
             return Outcome(None, self._because)
         return outcome_of(float(probability[0]))
+
+    @property
+    def memory(self) -> int | None:
+        """The frames of a time step but its last, if the stepper's states can be kept."""
+        return self._frames_per_step - 1 if isinstance(self._stepper, KeepsStates) else None
+
+    def pass_over(self, frames: int) -> None:
+        """Counts frames without computing; the state is to be restored after them."""
+        self._count += frames
+
+    def states(self) -> States:
+        """The carried states of all phases."""
+        return self._stepper.states() if isinstance(self._stepper, KeepsStates) else {}
+
+    def restore(self, states: States) -> None:
+        """Carries these states on."""
+        if isinstance(self._stepper, KeepsStates):
+            self._stepper.restore(states)
 
 
 def outcome_of(probability: float) -> Outcome:

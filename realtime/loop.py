@@ -3,16 +3,13 @@
 import enum
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 from fishrt.preprocess import Preprocessor
 from fishrt.video.resample import Resampler
 from realtime.capture import Capture, Captured, Policy
 from realtime.forecast import Forecast, Reason
-from realtime.lanes import Forecaster, Outcome
+from realtime.lanes import Forecaster
+from realtime.pipeline import Evaluated, FramePipeline
 from realtime.sinks import Sink
 from realtime.stats import LiveStats
 
@@ -26,14 +23,6 @@ class LoopEnd(enum.StrEnum):
     SOURCE_ENDED = "source-ended"
     FRAME_LIMIT = "frame-limit"
     STOPPED = "stopped"
-
-
-@dataclass(frozen=True)
-class _Shown:
-    """The picture that was pushed last, in case it has to stand in for missing ones."""
-
-    captured: Captured
-    frame: NDArray[np.uint8]
 
 
 class LiveLoop:
@@ -62,12 +51,12 @@ class LiveLoop:
         """
         self._capture = capture
         self._resampler = resampler
-        self._preprocessor = preprocessor
+        self._pipeline = FramePipeline(preprocessor, forecaster)
         self._forecaster = forecaster
         self._sinks = sinks
         self._stats = stats
         self._threshold = threshold
-        self._shown: _Shown | None = None
+        self._shown: Captured | None = None
 
     def run(self, stop: Callable[[], bool], frame_limit: int | None = None) -> LoopEnd:
         """Runs until the source ends, enough frames are done, or `stop` says so.
@@ -97,33 +86,27 @@ class LiveLoop:
         placement = self._resampler.push(captured.picture.timestamp)
         self._stats.dropped = self._capture.dropped
         self._stats.behind_s = self._capture.behind_s
-        if placement.slot is None:
-            return
-        began = time.perf_counter()
         if placement.lost:
             self._stats.count_lost(placement.lost)
-            self._forecaster.reset(Reason.GAP)
-        elif self._shown is not None:
-            for slot in range(placement.slot - placement.repeats, placement.slot):
-                self._forecast(slot, self._shown, began, repeated=True)
-                if frame_limit is not None and self._stats.frames >= frame_limit:
-                    return
-                began = time.perf_counter()
-        self._shown = _Shown(captured, self._preprocessor(captured.picture.image))
-        self._forecast(placement.slot, self._shown, began, repeated=False)
+        began = time.perf_counter()
+        for evaluated in self._pipeline.push(captured.picture, placement):
+            if not evaluated.repeated or self._shown is None:
+                self._shown = captured
+            self._hand_on(evaluated, self._shown, began)
+            if frame_limit is not None and self._stats.frames >= frame_limit:
+                return
+            began = time.perf_counter()
 
-    def _forecast(self, slot: int, shown: _Shown, began: float, *, repeated: bool) -> None:
-        outcome = self._forecaster.push(shown.frame)
+    def _hand_on(self, evaluated: Evaluated, captured: Captured, began: float) -> None:
         self._stats.filled = self._forecaster.filled
-        forecast = self._describe(outcome, slot, shown.captured, repeated)
+        forecast = self._describe(evaluated, captured)
         self._stats.count(forecast, (time.perf_counter() - began) * 1000.0)
         for sink in self._sinks:
-            sink.write(forecast, shown.captured.picture.image)
+            sink.write(forecast, captured.picture.image)
 
-    def _describe(
-        self, outcome: Outcome, slot: int, captured: Captured, repeated: bool
-    ) -> Forecast:
+    def _describe(self, evaluated: Evaluated, captured: Captured) -> Forecast:
         latency_s = time.monotonic() - captured.monotonic
+        outcome, repeated = evaluated.outcome, evaluated.repeated
         reason = outcome.reason
         # a file waits for us, so nothing in it is ever late; a repeated picture is old by nature
         acts_now = self._capture.policy is Policy.KEEP_UP and not repeated
@@ -132,7 +115,7 @@ class LiveLoop:
         valid = reason is None
         probability = outcome.probability
         return Forecast(
-            frame=slot,
+            frame=evaluated.slot,
             source_frame=captured.picture.index,
             media_time=captured.picture.timestamp,
             capture_time=captured.wall,

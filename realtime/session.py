@@ -9,7 +9,7 @@ from rich.console import Console
 
 from fishrt.bundle import Bundle, load_bundle
 from fishrt.config import Config, TrainMode
-from fishrt.errors import BundleError, ConfigError, OutputError, SourceError
+from fishrt.errors import OutputError, SourceError
 from fishrt.video import VideoSource, open_source
 from fishrt.video.resample import Resampler
 from realtime.budget import Budget, fit_lanes, fit_stream
@@ -17,6 +17,7 @@ from realtime.camera_settings import camera_preprocessor
 from realtime.capture import Capture, Pace, Policy, policy_of
 from realtime.lanes import CarriedState, ExactLanes, Forecaster
 from realtime.loop import LiveLoop, LoopEnd
+from realtime.modes import checked_mode
 from realtime.overlay import Overlay
 from realtime.recorder import VideoRecorder
 from realtime.sinks import JsonlSink, Sink
@@ -84,7 +85,9 @@ def run_live(
     """
     bundle = load_bundle(options.bundle)
     config = bundle.metadata.config
-    mode = checked_mode(bundle, options)
+    mode = checked_mode(
+        bundle, options.mode, options.every, allow_untrained=options.allow_untrained_stream
+    )
     preprocessor = camera_preprocessor(bundle, options.camera, options.overrides)
     source = open_source(options.camera, fps=config.clip.fps)
     capture = Capture(source, options.pace)
@@ -124,29 +127,6 @@ def run_live(
     if end is LoopEnd.SOURCE_ENDED:
         require_a_clip(options.camera, config, summary.figures)
     return summary
-
-
-def checked_mode(bundle: Bundle, options: LiveOptions) -> TrainMode:
-    """The kind of forecast to make.
-
-    Raises:
-        BundleError: If a stream forecast is asked of a model that was not trained for it.
-        ConfigError: If a stride is asked of a stream forecast, which has none.
-    """
-    trained_for = bundle.metadata.trained_for
-    mode = options.mode or trained_for
-    if mode is TrainMode.STREAM and trained_for is not mode and not options.allow_untrained_stream:
-        raise BundleError(
-            f"the bundle {bundle.metadata.name} was trained for window forecasts, and a stream "
-            "forecast of it is another function (on the published weights up to 0.08 off); use "
-            "--mode window, or add --allow-untrained-stream if that is what you want."
-        )
-    if mode is TrainMode.STREAM and options.every is not None:
-        raise ConfigError(
-            "--every is for window forecasts, where it saves work; a stream forecast takes every "
-            "frame, so leave --every away or add --mode window."
-        )
-    return mode
 
 
 def make_forecaster(

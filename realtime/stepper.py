@@ -7,7 +7,7 @@ together, in one batch, because they all see the same time step.
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,24 @@ class Stepper(Protocol):
 
     def describe(self) -> str:
         """What computes the steps, in a few words for a person."""
+        ...
+
+
+@runtime_checkable
+class KeepsStates(Protocol):
+    """A stepper whose states can be taken out and put back, to go on with after a stop."""
+
+    def states(self) -> States:
+        """Copies of all states, by name."""
+        ...
+
+    def restore(self, states: States) -> None:
+        """Puts states back.
+
+        Raises:
+            KeyError: If one is missing.
+            ValueError: If one has another shape.
+        """
         ...
 
 
@@ -132,6 +150,20 @@ class OnnxStepper:
         for each in range(self._phases) if phase is None else (phase,):
             for state in self._sets[self._set_of_phase[each]].values():
                 state[slice(None) if lane is None else lane] = 0.0
+
+    def states(self) -> States:
+        """Copies of all states, float32 `(lanes, *shape)`, named `PHASE/NAME`."""
+        return {
+            f"{phase}/{name}": state.copy()
+            for phase in range(self._phases)
+            for name, state in self._sets[self._set_of_phase[phase]].items()
+        }
+
+    def restore(self, states: States) -> None:
+        """Puts states back; see `KeepsStates.restore`."""
+        for phase in range(self._phases):
+            for name, state in self._sets[self._set_of_phase[phase]].items():
+                np.copyto(state, states[f"{phase}/{name}"])
 
     def warm_up(self) -> None:
         """Runs every phase a few times on black frames, then zeroes all states."""

@@ -28,8 +28,7 @@ from fishrt.recording_writer import (
 from fishrt.stored_background import save_background, stored_background
 from fishrt.video import SourceInfo, SourceKind, VideoSource
 from fishrt.video.background import learn_common_background
-from fishrt.video.factory import open_recorded
-from fishrt.video.opencv import without_password
+from fishrt.video.factory import absolute_source, open_recorded
 from training.complete import LabelOptions, complete_recording
 from training.source_reader import SourceReader, SourceTally, source_sha256
 
@@ -75,7 +74,7 @@ class PrepareRequest:
         clip, preprocess = self.config.clip, self.config.preprocess
         return {
             "command": "prepare",
-            "sources": [_absolute(source) for source in self.sources],
+            "sources": [absolute_source(source) for source in self.sources],
             "frame": [clip.height, clip.width, clip.fps],
             "preprocess": preprocess.model_dump(mode="json"),
             "source_fps": self.source_fps,
@@ -297,11 +296,3 @@ def _background(folder: Path, request: PrepareRequest) -> NDArray[np.uint8] | No
 def _keep_example(folder: Path, frame: int, view: NDArray[np.uint8]) -> None:
     (folder / EXAMPLES_FOLDER).mkdir(exist_ok=True)
     cv2.imwrite(str(folder / EXAMPLES_FOLDER / f"{frame:08d}.png"), view)
-
-
-def _absolute(source: str) -> str:
-    """A path in full, so that the request is the same from another working folder."""
-    if "://" in source:
-        return without_password(source)
-    path = Path(source).expanduser()
-    return str(path.resolve()) if path.exists() else source

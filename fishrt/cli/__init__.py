@@ -14,6 +14,7 @@ from fishrt.cli.bench import bench
 from fishrt.cli.export import export
 from fishrt.cli.import_checkpoint import import_checkpoint
 from fishrt.cli.live import live
+from fishrt.cli.predict import predict
 from fishrt.cli.prepare import prepare
 from fishrt.cli.simulate import simulate
 from fishrt.cli.train import train
@@ -32,6 +33,7 @@ app.command()(train)
 app.command("import-checkpoint")(import_checkpoint)
 app.command()(export)
 app.command()(live)
+app.command()(predict)
 app.command()(bench)
 
 

@@ -1,5 +1,6 @@
 """From what a user types to an open video source."""
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from fishrt.video.opencv import (
     NetworkStream,
     VideoFile,
     open_url,
+    without_password,
 )
 from fishrt.video.source import VideoSource
 from fishrt.video.tank import DemoTank
@@ -59,6 +61,26 @@ def open_recorded(text: str, *, fps: float = 30.0, source_fps: float | None = No
     if _URL.fullmatch(text):
         return open_url(text, fps, source_fps)
     return _open_any(text, fps, source_fps)
+
+
+def absolute_source(text: str) -> str:
+    """A source by a name that is the same from another working folder, without a password.
+
+    Args:
+        text: What the user typed; see `open_source`.
+
+    Returns:
+        The full path of a file or folder that exists; everything else as it is.
+    """
+    if _URL.fullmatch(text):
+        return without_password(text)
+    if _DEMO.fullmatch(text) or _CAMERA.fullmatch(text):
+        return text
+    with contextlib.suppress(OSError, ValueError):  # opening it says what is wrong
+        path = Path(text).expanduser()
+        if path.exists():
+            return str(path.resolve())
+    return text
 
 
 def _open_any(text: str, fps: float, source_fps: float | None) -> VideoSource:

@@ -1,0 +1,141 @@
+"""One source from its first frame to its last, into its part."""
+
+import contextlib
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fishrt.bundle import Bundle
+from fishrt.errors import ConfigError, RecordingError, SourceError
+from fishrt.recording import METADATA_FILE
+from fishrt.video.images import IMAGE_SUFFIXES
+from realtime.lanes import Forecaster
+from realtime.modes import open_forecaster
+from realtime.predict.part import Part
+from realtime.predict.plan import Plan
+from realtime.predict.reading import (
+    Anchor,
+    Reading,
+    Stop,
+    another_source,
+    is_recording,
+    open_reading,
+)
+from realtime.predict.rows import row_of
+
+SOURCE_FAILURES = (SourceError, RecordingError, ConfigError)
+"""What is wrong with one source, so that the others are still worth while."""
+
+Tell = Callable[[int], None]
+
+
+def forecast_source(
+    text: str,
+    folder: Path,
+    plan: Plan,
+    bundle: Bundle,
+    stop: Stop,
+    tell: Tell = lambda _: None,
+    threads: int = 0,
+) -> None:
+    """Forecasts a source, or the rest of it, into its part.
+
+    What is wrong with the source is written down in the part; every row before it is kept.
+
+    Args:
+        text: The source, as `absolute_source` names it.
+        folder: Of the part.
+        plan: How it is forecast.
+        bundle: The plan's bundle.
+        stop: Asked at every frame; when it says so, the part stays unfinished.
+        tell: Told how many rows there are.
+        threads: Threads of the forecaster; 0 takes one for every core of this process.
+
+    Raises:
+        BundleError: If the bundle cannot be used.
+        OSError, OutputError: If the part cannot be written.
+    """
+    part = Part(folder, fingerprint(text))
+    part.retry()
+    try:
+        forecaster = open_forecaster(bundle, plan.mode, plan.every, threads)
+        try:
+            with contextlib.closing(open_reading(text, plan, bundle, forecaster)) as reading:
+                _fill(text, part, reading, forecaster, plan, stop, tell)
+        except SOURCE_FAILURES as error:
+            part.fail(error)
+    finally:
+        part.close()
+
+
+def _fill(
+    text: str,
+    part: Part,
+    reading: Reading,
+    forecaster: Forecaster,
+    plan: Plan,
+    stop: Stop,
+    tell: Tell,
+) -> None:
+    """Evaluates what the anchor asks for once more, and then appends row by row."""
+    done = part.count
+    anchor = (part.state.anchor if done else None) or Anchor()
+    states = part.stored_states()
+    row, ended = anchor.frames, False
+    before: NDArray[np.uint8] | None = None
+    try:
+        with contextlib.closing(reading.frames(anchor, stop)) as frames:
+            for evaluated in frames:
+                if row >= done:
+                    part.append(row_of(evaluated, before))
+                before = evaluated.frame
+                row += 1
+                if row == done and states:
+                    forecaster.restore(states)
+                if part.due and row > done:
+                    part.safe(reading.anchor(), forecaster.states())
+                tell(max(row, done))
+                if plan.frames is not None and row >= plan.frames:
+                    ended = True
+                    break
+            else:
+                ended = not stop()
+    except SOURCE_FAILURES:
+        if row > done:
+            part.safe(reading.anchor(), forecaster.states())
+        raise
+    if ended and row < done:
+        raise another_source(text)
+    if row > done:
+        part.safe(reading.anchor(), forecaster.states())
+    if ended:
+        part.finish(reading.note)
+
+
+def fingerprint(text: str) -> str | None:
+    """What a source is like, without reading it: names, sizes and times of its files.
+
+    Returns:
+        Text that changes when the source does; None for what is not there.
+    """
+    path = Path(text).expanduser()
+    try:
+        if is_recording(text):
+            return _stamp([path / METADATA_FILE, path / "frames.npy"])
+        if path.is_dir():
+            files = (each for each in path.iterdir() if each.suffix.lower() in IMAGE_SUFFIXES)
+            return _stamp(sorted(files))
+        return _stamp([path]) if path.is_file() else text
+    except OSError:
+        return None
+
+
+def _stamp(files: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        found = file.stat()
+        digest.update(f"{file.name} {found.st_size} {found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
