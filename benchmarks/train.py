@@ -11,6 +11,7 @@ import itertools
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fishrt.config import ClipConfig, Config, Flips, TrainConfig, TrainMode, load_config
+from fishrt.config import (
+    ClipConfig,
+    Config,
+    Flips,
+    Precision,
+    TrainConfig,
+    TrainMode,
+    load_config,
+)
 from fishrt.simulate import SimulatedTank, TankSpec
 from training.convlstm import hard_sigmoid_2021
 from training.dataset import ClipBatches, ClipSet
@@ -31,6 +40,7 @@ from training.stream_batches import StreamBatches
 from training.trainee import Trainee
 
 FRAMES = 1200
+BATCH = 4
 ROUNDS = 5
 
 
@@ -75,18 +85,25 @@ def our_pipeline(clips: ClipSet, count: int) -> float:
     return count / (time.perf_counter() - start)
 
 
-def stock_network(config: Config) -> keras.Model:
+def stock_network(config: Config, precision: Precision) -> keras.Model:
     """The published network of stock Keras layers."""
     inputs = keras.Input(config.clip.geometry.clip_shape, dtype="uint8")
-    x = keras.layers.Rescaling(1 / 255)(inputs)
+    policy = {"dtype": precision.value}
+    x = keras.layers.Rescaling(1 / 255, **policy)(inputs)
     options = {"activation": "tanh", "recurrent_activation": hard_sigmoid_2021, "use_bias": False}
     first, second = config.model.filters
-    x = keras.layers.ConvLSTM2D(first, 3, return_sequences=True, **options)(x)
-    x = keras.layers.MaxPooling3D((1, 2, 2))(x)
-    x = keras.layers.BatchNormalization(center=False, scale=False)(x)
-    x = keras.layers.ConvLSTM2D(second, 3, **options)(x)
-    x = keras.layers.GlobalMaxPooling2D()(x)
-    return keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(x))
+    x = keras.layers.ConvLSTM2D(first, 3, return_sequences=True, **options, **policy)(x)
+    x = keras.layers.MaxPooling3D((1, 2, 2), **policy)(x)
+    x = keras.layers.BatchNormalization(center=False, scale=False, **policy)(x)
+    x = keras.layers.ConvLSTM2D(second, 3, **options, **policy)(x)
+    x = keras.layers.GlobalMaxPooling2D(**policy)(x)
+    return keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid", dtype="float32")(x))
+
+
+def our_network(config: Config, mode: TrainMode, precision: Precision) -> Trainee:
+    """The same of our layers, as `fishrt train` fits it."""
+    forecaster = Forecaster(config.clip, config.model, precision=precision.value)
+    return Trainee(forecaster, mode, config.clip.geometry.frames, BATCH)
 
 
 def compiled(model: keras.Model) -> keras.Model:
@@ -124,31 +141,29 @@ def measure_pipeline(folder: Path, clips: ClipSet, config: Config) -> None:
 
 def measure_training(clips: ClipSet, config: Config) -> None:
     """Prints (b) and (c): our layer against the stock one, and stream against window."""
-    batch, labels = ClipBatches(clips, 4, flips=Flips.NONE, seed=0)[0]
-    length = config.clip.geometry.frames
+    batch, labels = ClipBatches(clips, BATCH, flips=Flips.NONE, seed=0)[0]
     settings = TrainConfig.model_validate(
-        {"mode": "stream", "batch_size": 4, "warm_up_steps": 0, "flips": "random"}
+        {"mode": "stream", "batch_size": BATCH, "warm_up_steps": 0, "flips": "random"}
     )
     chunk = StreamBatches(clips, settings, training=True)[0]
-    window = compiled(Trainee(Forecaster(config.clip, config.model), TrainMode.WINDOW, length, 4))
-    stock = compiled(stock_network(config))
-    stream = compiled(Trainee(Forecaster(config.clip, config.model), TrainMode.STREAM, length, 4))
-    stacked = np.asarray(window.clips(batch))
-    taken = in_turn(
-        {
-            "stock": lambda: stock.train_on_batch(stacked, labels),
-            "window": lambda: window.train_on_batch(batch, labels),
-            "stream": lambda: stream.train_on_batch(*chunk),
-        }
-    )
+    stream = compiled(our_network(config, TrainMode.STREAM, Precision.FLOAT32))
+    actions: dict[str, Callable[[], Any]] = {"stream": lambda: stream.train_on_batch(*chunk)}
+    for precision in (Precision.FLOAT32, Precision.MIXED_BFLOAT16):
+        window = compiled(our_network(config, TrainMode.WINDOW, precision))
+        stacked = np.asarray(window.clips(batch))
+        actions[f"ours, {precision}"] = partial(window.train_on_batch, batch, labels)
+        stock = compiled(stock_network(config, precision))
+        actions[f"stock, {precision}"] = partial(stock.train_on_batch, stacked, labels)
+    taken = in_turn(actions)
     size = f"{config.clip.width}x{config.clip.height}"
-    print(f"training on {describe_devices()}, {size}, batch 4:")
-    print(
-        f"layer: stock {4 / taken['stock']:.2f} clips/s, ours {4 / taken['window']:.2f} clips/s, "
-        f"ratio {taken['stock'] / taken['window']:.2f}"
-    )
+    print(f"training on {describe_devices()}, {size}, batch {BATCH}:")
+    reference = taken[f"stock, {Precision.FLOAT32}"]
+    for name, time_taken in taken.items():
+        if name != "stream":
+            rate, ratio = BATCH / time_taken, reference / time_taken
+            print(f"layer: {name}: {rate:.2f} clips/s, {ratio:.2f} of stock in float32")
     counted = float(np.asarray(chunk[2]).sum())
-    by_window, by_stream = 4 / taken["window"], counted / taken["stream"]
+    by_window, by_stream = BATCH / taken[f"ours, {Precision.FLOAT32}"], counted / taken["stream"]
     print(
         f"labels: window {by_window:.2f} labels/s, stream {by_stream:.1f} labels/s, "
         f"ratio {by_stream / by_window:.1f}"

@@ -236,7 +236,7 @@ def test_a_recording_is_the_window_over_its_stored_frames(
             clip = recording.frames[frame - GEOMETRY.frames + 1 : frame + 1]
             whole = clip.reshape(1, GEOMETRY.steps, -1, GEOMETRY.height, GEOMETRY.width)
             probability = session.run(None, {"clip": whole})[0][0]
-            assert row["probability"] == pytest.approx(probability, abs=1e-6)  # measured: 1.2e-7
+            assert row["probability"] == pytest.approx(probability, abs=1e-6)
             assert (row["valid"], row["reason"]) == (True, None)
         energy = [row["motion_energy"] for row in rows[first : stop - 1]]
         assert energy == recording.motion_energy[first : stop - 1].tolist()
