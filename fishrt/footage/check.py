@@ -80,13 +80,12 @@ def check_keyframes(footage: SourceFootage, beat: PeriodicPeaks | None) -> list[
 
 def check_shake(footage: SourceFootage) -> list[Finding]:
     """Says whether the camera moved against the tank."""
-    measured = footage.shift[np.isfinite(footage.shift[:, 0])]
-    whole = measured[measured[:, 2] >= MIN_RESPONSE]
+    whole = footage.shift[footage.shift[:, 2] >= MIN_RESPONSE]
     size = np.hypot(whole[:, 0], whole[:, 1])
     shaken = int((size >= MIN_SHIFT).sum())
     if shaken < MIN_SHAKEN:
         return []
-    share = shaken / len(measured)
+    share = shaken / len(footage.shift)
     return [
         Finding(
             kind=FindingKind.SHAKE,
