@@ -33,9 +33,9 @@ from fishrt.simulate import SimulatedTank, TankSpec
 from fishrt.video.mp4 import open_mp4
 from training.prepare import PrepareRequest, prepare_recording
 
-PICTURES, DIFFERENT = 12_000, 1_500  # of a folder; each one comes several times under other names
+PICTURES, DIFFERENT = 9_000, 1_500  # of a folder; each one comes several times under other names
 PAIRS = 400  # of the other ways, which take long enough
-ROUNDS = 5
+ROUNDS = 3
 LOOP_SECONDS = 20
 FPS = 30
 NOISE_LEVELS = 2.0  # of the raw pictures, about that of a good camera
@@ -214,20 +214,42 @@ def compare(what: str, others: dict[str, Callable[[], int]], own: Callable[[], i
 
 
 def memory() -> None:
-    """Prints peak memory of `prepare`, each length in its own process."""
+    """Prints peak memory of `prepare`, each length in its own process.
+
+    FFmpeg keeps the index of an MP4 in memory; a transport stream and the image folder have none.
+    """
     with tempfile.TemporaryDirectory() as name:
-        video = Path(name) / "long.mp4"
         for hours in (0.1, 1, 10):
+            video = Path(name) / "long.mp4"
             make_video(video, hours * 60, (80, 60))
             for what in ("bare", "one"):
-                subprocess.run(
-                    [sys.executable, "-m", "benchmarks.prepare", what, "--video", str(video)],
-                    check=True,
-                )
+                _in_its_own_process(what, video)
+            video.unlink()
+        for hours in (0.1, 1, 10):
+            folder = Path(name) / "folder"
+            make_folder(folder, round(hours * 3600 * FPS))
+            _in_its_own_process("one", folder)
+            shutil.rmtree(folder)
+
+
+def _in_its_own_process(what: str, source: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks.prepare", what, "--video", str(source)]
+    subprocess.run(command, check=True)
+
+
+def make_folder(folder: Path, count: int) -> None:
+    """Numbered 80x60 PNGs: a hundred, each under many names that cost no room on the disk."""
+    folder.mkdir()
+    some = folder / "originals"
+    some.mkdir()
+    for index, image in enumerate(itertools.islice(processed_pictures(), 100)):
+        (some / f"{index}").write_bytes(as_published(cv2.resize(image, (80, 60))))
+    for number in range(count):
+        (folder / f"{number:08d}.png").symlink_to(some / f"{number % 100}")
 
 
 def one(video: Path) -> None:
-    """Prepares one video of 80x60 pictures and prints the peak memory of this process."""
+    """Prepares one source of 80x60 pictures and prints the peak memory of this process."""
     config = override_config(Config(), ["clip.height=60", "clip.width=80"])
     with tempfile.TemporaryDirectory(dir=video.parent) as name:
         start = time.perf_counter()
@@ -235,8 +257,9 @@ def one(video: Path) -> None:
         seconds = time.perf_counter() - start
     frames = made.sources[-1].stop
     print(
-        f"prepare, {frames / FPS / 3600:.2f} h: peak {peak_mib():.0f} MiB, "
-        f"{frames / seconds:.0f} frames/s"
+        f"prepare, {frames / FPS / 3600:.2f} h, {video.name}: peak {peak_mib():.0f} MiB, "
+        f"{frames / seconds:.0f} frames/s",
+        flush=True,
     )
 
 
@@ -244,7 +267,7 @@ def bare(video: Path) -> None:
     """Decodes one video and prints the peak memory of this process, all modules loaded."""
     rate = measured(lambda: bare_decoding(video)).fps
     # FFmpeg keeps the index of an MP4 in memory, some 100 bytes a picture
-    print(f"bare decoding of the same: peak {peak_mib():.0f} MiB, {rate:.0f} frames/s")
+    print(f"bare decoding: peak {peak_mib():.0f} MiB, {rate:.0f} frames/s", flush=True)
 
 
 def peak_mib() -> float:

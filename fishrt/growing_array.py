@@ -57,8 +57,10 @@ class GrowingArray:
             ValueError: If it has another shape.
             OSError: If a block of entries cannot be written; `flush` can be tried again.
         """
-        if np.shape(item) != self.item_shape:
-            raise ValueError(f"an entry of {self.path} is {self.item_shape}, not {np.shape(item)}.")
+        # most are floats, and asking NumPy for their shape takes longer than storing them
+        shape = () if isinstance(item, float) else np.asarray(item).shape
+        if shape != self.item_shape:
+            raise ValueError(f"an entry of {self.path} is {self.item_shape}, not {shape}.")
         if self._filled == len(self._block):  # it could not be written before
             self._write_block()
         self._block[self._filled] = item
