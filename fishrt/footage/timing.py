@@ -94,8 +94,8 @@ def _check_lost(footage: SourceFootage) -> list[Finding]:
             _finding(
                 FindingKind.DAMAGED,
                 footage,
-                f"Damaged pictures were left out ({footage.damaged}), their time counts as lost. "
-                "Copy them again from where they were recorded.",
+                f"{footage.damaged} pictures are damaged and were left out, their time counts as "
+                "lost. Copy them again from where they were recorded.",
                 damaged=footage.damaged,
             )
         )
