@@ -36,8 +36,9 @@ class GrowingArray:
         self.dtype = np.dtype(dtype)
         self.item_shape = item_shape
         self.count = keep
-        self._pending: list[bytes] = []
-        self._pending_bytes = 0
+        rows = min(BLOCK_ITEMS, BLOCK_BYTES // max(self._item_bytes, 1))
+        self._block = np.empty((max(rows, 1), *item_shape), self.dtype)
+        self._filled = 0
         if keep:
             _check(path, self.dtype, item_shape, keep)
         self._file = path.open("r+b" if keep else "w+b")
@@ -56,29 +57,31 @@ class GrowingArray:
             ValueError: If it has another shape.
             OSError: If a block of entries cannot be written; `flush` can be tried again.
         """
-        array = np.asarray(item, self.dtype)
-        if array.shape != self.item_shape:
-            raise ValueError(f"an entry of {self.path} is {self.item_shape}, not {array.shape}.")
-        self._pending.append(array.tobytes())
-        self._pending_bytes += self._item_bytes
+        # most are floats, and asking NumPy for their shape takes longer than storing them
+        shape = () if isinstance(item, float) else np.asarray(item).shape
+        if shape != self.item_shape:
+            raise ValueError(f"an entry of {self.path} is {self.item_shape}, not {shape}.")
+        if self._filled == len(self._block):  # it could not be written before
+            self._write_block()
+        self._block[self._filled] = item
+        self._filled += 1
         self.count += 1
-        if self._pending_bytes >= BLOCK_BYTES or len(self._pending) >= BLOCK_ITEMS:
-            self._write_pending()
+        if self._filled == len(self._block):
+            self._write_block()
 
     def extend(self, items: NDArray[np.generic]) -> None:
         """Adds the entries `(n, *item shape)`, in order.
 
         Raises:
             ValueError: If they have another shape.
-            OSError: If they cannot be written; `flush` can be tried again.
+            OSError: If they cannot be written; then none of them is added.
         """
         array = np.asarray(items, self.dtype)
         if array.shape[1:] != self.item_shape:
             raise ValueError(f"entries of {self.path} are {self.item_shape}, not {array.shape}.")
-        self._pending.append(array.tobytes())
-        self._pending_bytes += array.nbytes
+        self._write_block()
+        self._write(np.ascontiguousarray(array))
         self.count += len(array)
-        self._write_pending()
 
     def flush(self, *, durable: bool = False) -> None:
         """Makes the file a valid array of all entries so far.
@@ -89,7 +92,7 @@ class GrowingArray:
         Raises:
             OSError: If it cannot be written.
         """
-        self._write_pending()
+        self._write_block()
         self._file.seek(0)
         self._write_header()
         self._file.seek(0, os.SEEK_END)
@@ -107,20 +110,22 @@ class GrowingArray:
 
     def close(self) -> None:
         """Closes the file; what was not flushed is lost. May be called more than once."""
-        self._pending.clear()
+        self._filled = 0
         self._file.close()
 
-    def _write_pending(self) -> None:
-        if self._pending:
-            at = self._file.tell()
-            try:
-                self._file.write(b"".join(self._pending))
-                self._file.flush()
-            except OSError:  # half a block on a full disk: the next try begins where this one did
-                self._file.seek(at)
-                raise
-            self._pending.clear()
-            self._pending_bytes = 0
+    def _write_block(self) -> None:
+        if self._filled:
+            self._write(self._block[: self._filled])
+            self._filled = 0
+
+    def _write(self, entries: NDArray[np.generic]) -> None:
+        at = self._file.tell()
+        try:
+            self._file.write(entries.data)
+            self._file.flush()
+        except OSError:  # half a block on a full disk: the next try begins where this one did
+            self._file.seek(at)
+            raise
 
     def _write_header(self) -> None:
         # numpy pads the header so that the first dimension can be written anew in place

@@ -177,6 +177,12 @@ def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     raise SourceError(f"the picture has shape {image.shape}; grey, BGR or BGRA is needed.")
 
 
+def mean_brightness(view: NDArray[np.uint8]) -> float:
+    """Mean grey level of a picture, uint8 `(H, W)`: 0 .. 255."""
+    # the same as the mean, but quick where the rows do not follow one another in memory, too
+    return float(cv2.norm(view, cv2.NORM_L1)) / view.size
+
+
 def crop(image: NDArray[np.uint8], roi: RegionOfInterest | None) -> NDArray[np.uint8]:
     """The part of a grey image inside the region of interest.
 

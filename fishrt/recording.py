@@ -5,7 +5,7 @@
     label_energy.npy    float64 (T - 1,), only where the labels come from a mended motion energy
     burst_label.npy     uint8 (T - 1 - horizon,)
     brightness.npy      float32 (T,), mean grey level of the camera picture, 0 .. 255
-    shift.npy           float32 (T, 3), measured camera shake: dx, dy, response
+    shift.npy           float64 (N, 4), camera shake twice a second: frame, dx, dy, response
     truth/*.npy         the true state of a simulation, frame by frame
     background.png      the background that was subtracted, if there is one
     recording.yaml      sources, preprocessing, label rule, splits, findings, software version

@@ -26,7 +26,7 @@ from fishrt.recording import METADATA_FILE, RecordingMetadata, partial_folder
 from fishrt.storage import LOCK_FILE, locked, refuse_foreign, replace_folder
 
 PROGRESS_FILE = "progress.json"
-PROGRESS_VERSION = 1
+PROGRESS_VERSION = 2
 SAFE_EVERY_SECONDS = 5.0  # what a kill may cost
 LABEL_BLOCK = 1 << 16  # labels computed at a time, so that memory does not grow with the length
 
@@ -55,12 +55,14 @@ class Layout:
         frames: Whether the frames themselves are kept; a mere check of the footage does without.
         tracks: Type and shape of everything else that is kept of every frame, by name; a name
             such as `truth/speed` is `truth/speed.npy`.
+        notes: Type and shape of what is kept of some frames only; see `RecordingWriter.note`.
     """
 
     height: int
     width: int
     frames: bool = True
     tracks: Mapping[str, tuple[DTypeLike, tuple[int, ...]]] = field(default_factory=dict)
+    notes: Mapping[str, tuple[DTypeLike, tuple[int, ...]]] = field(default_factory=dict)
 
 
 class RecordingWriter:
@@ -87,13 +89,18 @@ class RecordingWriter:
             name: self._array(name, dtype, item_shape, count)
             for name, (dtype, item_shape) in layout.tracks.items()
         }
+        self._notes = {
+            name: self._array(name, dtype, item_shape, int(progress.get("notes", {}).get(name, 0)))
+            for name, (dtype, item_shape) in layout.notes.items()
+        }
         self._previous: NDArray[np.uint8] | None = None
         self._last_values: dict[str, ArrayLike] = {}
         if count and self._frames:
             self._previous = np.array(self._frames.view()[-1], np.uint8)
             self._last_values = {
-                name: np.array(track.view()[-1]) for name, track in self._tracks.items()
+                _argument(name): np.array(track.view()[-1]) for name, track in self._tracks.items()
             }
+        self._by_argument = {_argument(name): track for name, track in self._tracks.items()}
         self._safe_at = time.monotonic()
 
     @property
@@ -104,7 +111,7 @@ class RecordingWriter:
     @property
     def _arrays(self) -> tuple[GrowingArray, ...]:
         frames = (self._frames,) if self._frames else ()
-        return (*frames, self._energy, *self._tracks.values())
+        return (*frames, self._energy, *self._tracks.values(), *self._notes.values())
 
     def append(self, frame: NDArray[np.uint8], **values: ArrayLike) -> None:
         """Adds a frame.
@@ -123,7 +130,7 @@ class RecordingWriter:
             )
         energy = None if self._previous is None else frame_change(self._previous, frame)
         self._previous = frame.copy()  # the caller may fill its own buffer anew
-        self._last_values = {name.replace("__", "/"): value for name, value in values.items()}
+        self._last_values = values
         self._add(energy)
 
     def repeat(self, times: int) -> None:
@@ -134,15 +141,27 @@ class RecordingWriter:
     def _add(self, energy: float | None) -> None:
         if energy is not None:
             self._energy.append(energy)
-        for name, track in self._tracks.items():
+        for name, track in self._by_argument.items():
             track.append(self._last_values[name])
         if self._frames and self._previous is not None:
             self._frames.append(self._previous)
         self._count += 1
 
+    def note(self, name: str, values: NDArray[Any]) -> None:
+        """Adds an entry to the notes of the layout that have this name.
+
+        Args:
+            name: As the layout names them.
+            values: The entry; it says by itself which frame it belongs to.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        self._notes[name].append(values)
+
     def entries(self, name: str) -> NDArray[Any]:
-        """All entries so far of `motion_energy` or of a track, a read-only memory map."""
-        return {"motion_energy": self._energy, **self._tracks}[name].view()
+        """All entries so far of `motion_energy`, a track or notes, a read-only memory map."""
+        return {"motion_energy": self._energy, **self._tracks, **self._notes}[name].view()
 
     @property
     def due(self) -> bool:
@@ -164,6 +183,7 @@ class RecordingWriter:
             "version": PROGRESS_VERSION,
             "request": self._request,
             "frames": self.count,
+            "notes": {name: notes.count for name, notes in self._notes.items()},
             "state": state,
         }
         scratch = self.folder / f"{PROGRESS_FILE}.new"
@@ -217,6 +237,11 @@ class RecordingWriter:
                 f"the unfinished recording {self.folder} is damaged ({path.name}); begin it anew "
                 "with --restart."
             ) from error
+
+
+def _argument(track: str) -> str:
+    """What `append` calls a track: a name with a slash in it is no name in Python."""
+    return track.replace("/", "__")
 
 
 @contextlib.contextmanager

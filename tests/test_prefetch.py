@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from fishrt.errors import SourceError
-from fishrt.video import DamagedPictureError, SourceFrame, SourceInfo, SourceKind, open_recorded
+from fishrt.video import (
+    DamagedPictureError,
+    SourceFrame,
+    SourceInfo,
+    SourceKind,
+    open_recorded,
+    prefetch,
+)
 from fishrt.video.prefetch import DecodedAhead, decoded_ahead, pictures_ahead
 
 SOON_S = 20.0  # of threads that are to come to something; far more than that takes
@@ -50,6 +57,10 @@ def frame(number: int) -> SourceFrame:
     return SourceFrame(np.full((3, 4), number, np.uint8), number, number / 30)
 
 
+def itself(picture: SourceFrame) -> SourceFrame:
+    return picture
+
+
 def numbers(pictures: Iterable[SourceFrame]) -> list[int]:
     return [picture.index for picture in pictures]
 
@@ -61,7 +72,7 @@ def decoding_threads() -> list[threading.Thread]:
 @pytest.mark.parametrize("capacity", [1, 2, 7, None])
 def test_every_picture_in_order(capacity: int | None) -> None:
     source = _Script(*range(100))
-    with decoded_ahead(source, capacity) as pictures:
+    with decoded_ahead(source, itself, capacity=capacity) as pictures:
         assert numbers(pictures) == list(range(100))
         assert next(pictures, None) is None
     assert source.threads == {"fishrt-decode"}
@@ -74,7 +85,7 @@ def test_a_real_folder(tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((9, 12), number, np.uint8))
     (tmp_path / "17.png").write_bytes(b"")
     source, seen = open_recorded(str(tmp_path)), []
-    with decoded_ahead(source) as pictures:
+    with decoded_ahead(source, itself) as pictures:
         for _ in range(17):
             seen.append(next(pictures))
         with pytest.raises(DamagedPictureError, match=r"17\.png"):
@@ -89,7 +100,7 @@ def test_it_goes_on_behind_damaged_pictures_only() -> None:
     damaged = DamagedPictureError("damaged.")
     source = _Script(damaged, 1, damaged, damaged, 4, SourceError("gone."), 6)
     told: list[int | str] = []
-    with decoded_ahead(source, 2) as pictures:
+    with decoded_ahead(source, itself, capacity=2) as pictures:
         while True:
             try:
                 picture = next(pictures, None)
@@ -105,7 +116,7 @@ def test_it_goes_on_behind_damaged_pictures_only() -> None:
 
 def test_whatever_a_driver_throws_is_one_sentence_in_its_place() -> None:
     cause = RuntimeError("odd bits")
-    with decoded_ahead(_Script(0, 1, cause)) as pictures:
+    with decoded_ahead(_Script(0, 1, cause), itself) as pictures:
         assert numbers([next(pictures), next(pictures)]) == [0, 1]
         with pytest.raises(SourceError) as caught:
             next(pictures)
@@ -117,7 +128,7 @@ def test_whatever_a_driver_throws_is_one_sentence_in_its_place() -> None:
 @pytest.mark.parametrize("capacity", [1, 3])
 def test_no_more_than_so_many_wait(capacity: int) -> None:
     source = _Script(*range(20))
-    with decoded_ahead(source, capacity) as pictures:
+    with decoded_ahead(source, itself, capacity=capacity) as pictures:
         for _ in range(capacity):
             assert source.done.acquire(timeout=SOON_S)
         for taken in range(15):
@@ -128,7 +139,7 @@ def test_no_more_than_so_many_wait(capacity: int) -> None:
 
 def test_nothing_is_read_once_nobody_listens() -> None:
     source = _Script(*range(50))
-    with decoded_ahead(source, 2) as pictures:
+    with decoded_ahead(source, itself, capacity=2) as pictures:
         next(pictures)
     reads = source.reads
     assert reads <= 3
@@ -147,7 +158,7 @@ def test_leaving_early_ends_the_thread(error: type[BaseException] | None, taken:
     source = _Script(*range(1000))
 
     def consume() -> None:
-        with decoded_ahead(source, 3) as pictures:
+        with decoded_ahead(source, itself, capacity=3) as pictures:
             for _ in range(taken):
                 next(pictures)
             if error is not None:
@@ -175,7 +186,7 @@ def leave_during_a_read(source: _Script, gate: threading.Semaphore) -> None:
     helper = threading.Thread(target=let_it_end)
     helper.start()
     try:
-        with decoded_ahead(source, 1):
+        with decoded_ahead(source, itself, capacity=1):
             assert source.reading.wait(SOON_S)
             leaving.set()
     finally:
@@ -211,16 +222,18 @@ def test_ctrl_c_while_leaving_waits_for_the_read_too(monkeypatch: pytest.MonkeyP
 
 
 def test_one_that_was_never_started_can_be_stopped() -> None:
-    pictures = DecodedAhead(_Script(0), 1)
+    pictures = DecodedAhead(_Script(0), itself, 1)
     pictures.stop()
     pictures.stop()
     assert next(pictures, None) is None
 
 
 @pytest.mark.parametrize(
-    ("width", "height", "ahead"), [(320, 240, 16), (1024, 1024, 16), (3840, 2160, 5), (9**5, 99, 7)]
+    ("width", "height", "ahead"), [(320, 240, 36), (1024, 1024, 4), (3840, 2160, 4), (9**5, 99, 4)]
 )
 def test_large_pictures_do_not_fill_the_memory(width: int, height: int, ahead: int) -> None:
     info = SourceInfo(SourceKind.FILE, "a", width, height, None, None)
     assert pictures_ahead(info) == ahead
-    assert pictures_ahead(SourceInfo(SourceKind.FILE, "a", 10**5, 10**5, None, None)) == 2
+    huge = SourceInfo(SourceKind.FILE, "a", 10**5, 10**5, None, None)
+    assert pictures_ahead(huge) == 2
+    assert pictures_ahead(huge, in_pool=True) == prefetch.WORKERS

@@ -20,11 +20,11 @@ from fishrt.errors import SourceError
 from fishrt.preprocess import Background
 from fishrt.video import (
     DamagedPictureError,
+    IndexedSource,
     RecordedSource,
     SourceFrame,
     SourceKind,
     VideoSource,
-    images,
     open_recorded,
     open_source,
 )
@@ -296,20 +296,15 @@ def test_the_background_is_learned_around_damaged_pictures(folder: Path) -> None
     np.testing.assert_array_equal(learn_background(str(folder), config), expected)
 
 
-def test_large_pictures_are_not_piled_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "LOOK_AHEAD_BYTES", 1)
-    monkeypatch.setattr(images, "WORKERS", 2)
-    asked: list[str] = []
-    read = images._read_picture
-    monkeypatch.setattr(images, "_read_picture", lambda p: (asked.append(p.name), read(p))[1])
-    source = images.ImageFolder(folder, 30.0)
-    asked.clear()
-    source.read()
-    assert source._pool is not None
-    source._pool.shutdown()  # waits for what was asked for
-    assert sorted(asked) == ["00000.png", "00001.png"]
-    monkeypatch.undo()
-    assert len(read_all(open_recorded(str(folder)))) == 20
+def test_claimed_pictures_can_be_decoded_in_any_order(folder: Path) -> None:
+    source, other = open_recorded(str(folder)), open_recorded(str(folder))
+    assert isinstance(source, IndexedSource)
+    claims = list(iter(source.claim, None))
+    assert source.read() is None
+    for decode, expected in reversed(list(zip(claims, read_all(other), strict=True))):
+        picture = decode()
+        assert (picture.index, picture.timestamp) == (expected.index, expected.timestamp)
+        np.testing.assert_array_equal(picture.image, expected.image)
 
 
 # -- finished videos behind a URL --------------------------------------------------------------

@@ -102,6 +102,8 @@ def complete_recording(
 
 def _measured(tally: SourceTally, writer: RecordingWriter, fps: float) -> SourceFootage:
     own = slice(tally.first, tally.stop)
+    shift = writer.entries("shift")
+    measured = (shift[:, 0] >= tally.first) & (shift[:, 0] < tally.stop)
     return SourceFootage(
         name=tally.name,
         fps=fps,
@@ -109,7 +111,7 @@ def _measured(tally: SourceTally, writer: RecordingWriter, fps: float) -> Source
         measured_fps=tally.measured_fps,
         motion_energy=writer.entries("motion_energy")[tally.first : max(tally.stop - 1, 0)],
         brightness=writer.entries("brightness")[own],
-        shift=writer.entries("shift")[own],
+        shift=shift[measured, 1:],
         segments=tuple((a - tally.first, b - tally.first) for a, b in _stretches(tally)),
         repeated=tally.repeated,
         lost=tally.lost,

@@ -36,7 +36,8 @@ from training.source_reader import SourceReader, SourceTally, source_sha256
 # nobody knows how long it will be.
 EXAMPLE_FRAMES = (0, 100, 1_000, 10_000, 100_000)
 EXAMPLES_FOLDER = "examples"
-MEASURED_TRACKS = {"brightness": (np.float32, ()), "shift": (np.float32, (3,))}
+MEASURED_TRACKS = {"brightness": (np.float32, ())}
+MEASURED_NOTES = {"shift": (np.float64, (4,))}
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def prepare_recording(
     """
     total = _look_at_all(request)
     clip = request.config.clip
-    layout = Layout(clip.height, clip.width, tracks=MEASURED_TRACKS)
+    layout = Layout(clip.height, clip.width, tracks=MEASURED_TRACKS, notes=MEASURED_NOTES)
     with write_recording(
         folder, layout, request.as_data(), unfinished=unfinished, existing=existing
     ) as writer:
@@ -139,7 +140,9 @@ def check_sources(
     """
     total = _look_at_all(request)
     clip = request.config.clip
-    layout = Layout(clip.height, clip.width, frames=False, tracks=MEASURED_TRACKS)
+    layout = Layout(
+        clip.height, clip.width, frames=False, tracks=MEASURED_TRACKS, notes=MEASURED_NOTES
+    )
     with (
         tempfile.TemporaryDirectory(prefix="fishrt-check-") as scratch,
         write_recording(Path(scratch) / "check", layout, request.as_data()) as writer,
@@ -233,6 +236,7 @@ def _take(
     reader = SourceReader(
         source,
         place.tallies[-1],
+        preprocess,
         config.clip.fps,
         source_fps=request.source_fps,
         frame_limit=request.frame_limit,
@@ -262,16 +266,22 @@ def _record_all(
 ) -> None:
     meter = ShakeMeter()
     name = reader.tally.name
-    for picture, repeats in reader.frames():
-        view = preprocess.view(picture.image)
-        frame = preprocess.frame(view)
+    for seen, repeats in reader.frames():
+        frame = preprocess.frame(seen.view)
         writer.repeat(repeats)
         if writer.count in EXAMPLE_FRAMES:
-            _keep_example(writer.folder, writer.count, view)
-        writer.append(frame, brightness=cv2.mean(view)[0], shift=meter.push(view))
+            _keep_example(writer.folder, writer.count, seen.view)
+        note_shift(writer, meter.push(reader.placed - 1, seen.view))
+        writer.append(frame, brightness=seen.brightness)
         if writer.due:
             writer.safe(place.as_data(inside=True))
         progress(name, writer.count)
+
+
+def note_shift(writer: RecordingWriter, shift: NDArray[np.float32] | None) -> None:
+    """Keeps a measured shift, if there is one, with the frame that is written next."""
+    if shift is not None:
+        writer.note("shift", np.array([writer.count, *shift], np.float64))
 
 
 def _with_the_way_on(error: SourceError, writer: RecordingWriter) -> SourceError:

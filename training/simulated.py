@@ -5,14 +5,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from fishrt.config import Config
 from fishrt.errors import ConfigError
 from fishrt.footage.shake import ShakeMeter
-from fishrt.preprocess import Background, make_preprocessor
+from fishrt.preprocess import Background, make_preprocessor, mean_brightness
 from fishrt.recording import RecordingMetadata
 from fishrt.recording_writer import (
     Existing,
@@ -24,7 +23,7 @@ from fishrt.recording_writer import (
 from fishrt.simulate import SimulatedTank, TankSpec, TankState, stack_states
 from fishrt.video import SourceKind
 from training.complete import LabelOptions, complete_recording
-from training.prepare import MEASURED_TRACKS
+from training.prepare import MEASURED_NOTES, MEASURED_TRACKS, note_shift
 from training.source_reader import SourceTally
 
 
@@ -68,7 +67,8 @@ def record_simulation(
         "frame": [clip.height, clip.width],
         "preprocess": config.preprocess.model_dump(mode="json"),
     }
-    layout = Layout(clip.height, clip.width, tracks={**MEASURED_TRACKS, **_truth_tracks(spec)})
+    tracks = {**MEASURED_TRACKS, **_truth_tracks(spec)}
+    layout = Layout(clip.height, clip.width, tracks=tracks, notes=MEASURED_NOTES)
     with write_recording(
         folder, layout, request, unfinished=unfinished, existing=existing
     ) as writer:
@@ -107,7 +107,8 @@ def _simulate(
         state = tank.advance()
         view = preprocess.view(tank.render(state))
         frame = preprocess.frame(view)
-        writer.append(frame, brightness=cv2.mean(view)[0], shift=meter.push(view), **_truth(state))
+        note_shift(writer, meter.push(writer.count, view))
+        writer.append(frame, brightness=mean_brightness(view), **_truth(state))
         if writer.due:
             writer.safe({})
         progress(writer.count)

@@ -1,19 +1,38 @@
 """One source, read once from end to end and placed on the model's time grid."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fishrt.errors import RecordingError
 from fishrt.footage.policy import Damaged
-from fishrt.storage import sha256_of
+from fishrt.preprocess import Preprocessor, mean_brightness
+from fishrt.storage import read_small_file, sha256_of
 from fishrt.video import SourceFrame, SourceKind, VideoSource
-from fishrt.video.images import IMAGE_SUFFIXES
+from fishrt.video.images import picture_names
 from fishrt.video.prefetch import decoded_ahead
 from fishrt.video.resample import Placement, Resampler
 from fishrt.video.source import DamagedPictureError, RecordedSource
+
+
+class Seen(NamedTuple):
+    """What is taken from a picture where it is decoded.
+
+    Attributes:
+        view: uint8 `(H, W)`, the grey camera picture within the region of interest.
+        brightness: Its mean grey level, 0 .. 255.
+        timestamp: Seconds on the source's clock.
+    """
+
+    view: NDArray[np.uint8]
+    brightness: float
+    timestamp: float
 
 
 @dataclass
@@ -78,6 +97,7 @@ class SourceReader:
         self,
         source: VideoSource,
         tally: SourceTally,
+        preprocess: Preprocessor,
         fps: float,
         *,
         source_fps: float | None = None,
@@ -89,6 +109,7 @@ class SourceReader:
         Args:
             source: An open source; the caller closes it.
             tally: What was taken from it before; is kept up to date.
+            preprocess: What makes views of the pictures.
             fps: The model's frames a second.
             source_fps: Frames a second that the user says the source has, or None.
             frame_limit: Time grid positions after which to stop, or None for the end.
@@ -98,6 +119,7 @@ class SourceReader:
             RecordingError: If the source is not what it was when the tally was taken.
         """
         self._source = source
+        self._preprocess = preprocess
         self._resampler = Resampler(fps, source_fps or source.info.declared_fps)
         self._limit = frame_limit
         self._policy = damaged
@@ -105,7 +127,12 @@ class SourceReader:
         self.tally = tally
         self._pass_over()
 
-    def frames(self) -> Iterator[tuple[SourceFrame, int]]:
+    @property
+    def placed(self) -> int:
+        """Pictures that filled a frame so far, the one that was handed out last included."""
+        return self._resampler.placed
+
+    def frames(self) -> Iterator[tuple[Seen, int]]:
         """The pictures that fill a frame, and how often the frame before is to be repeated first.
 
         The tally counts a picture as taken when it is handed out.
@@ -113,7 +140,7 @@ class SourceReader:
         Raises:
             SourceError: If the source fails.
         """
-        with decoded_ahead(self._source) as pictures:
+        with decoded_ahead(self._source, self._look) as pictures:
             while not self._enough:
                 try:
                     picture = next(pictures, None)
@@ -130,6 +157,10 @@ class SourceReader:
                 if placement.slot is not None and not self._beyond(placement):
                     yield picture, placement.repeats
         self.tally.ended_early = self._source.ended_early
+
+    def _look(self, picture: SourceFrame) -> Seen:
+        view = self._preprocess.view(picture.image)
+        return Seen(view, mean_brightness(view), picture.timestamp)
 
     @property
     def _enough(self) -> bool:
@@ -205,8 +236,7 @@ def source_sha256(name: str, kind: SourceKind) -> str | None:
 
 def _folder_sha256(folder: Path) -> str:
     digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
-            digest.update(path.name.encode() + b"\0")
-            digest.update(path.read_bytes())
+    for name in picture_names(folder):
+        digest.update(name.encode() + b"\0")
+        digest.update(read_small_file(f"{folder}{os.sep}{name}"))
     return digest.hexdigest()

@@ -9,15 +9,12 @@ from fishrt.footage.brightness import check_exposure, check_flicker
 from fishrt.footage.finding import Finding, FindingKind
 from fishrt.footage.keyframes import PeriodicPeaks, find_periodic_peaks
 from fishrt.footage.measured import SourceFootage
+from fishrt.footage.shake import MIN_SHIFT
 from fishrt.footage.threshold import check_threshold, window_ranges
 from fishrt.footage.timing import check_timing
 from fishrt.motion import LabelRule
 
-# A shift counts where the whole picture takes part and it is this large, in pixels of a picture
-# 160 wide. Measured without shake: at most 0.11 (school video), 0.32 (simulated tank); a jitter
-# of 1 to 1.5 pixels gave 1.2 to 2.1.
-MIN_RESPONSE = 0.3
-MIN_SHIFT = 0.5
+MIN_RESPONSE = 0.3  # of a shift in which the whole picture takes part
 MIN_SHAKEN = 2  # of the pairs that were compared
 
 
@@ -80,13 +77,12 @@ def check_keyframes(footage: SourceFootage, beat: PeriodicPeaks | None) -> list[
 
 def check_shake(footage: SourceFootage) -> list[Finding]:
     """Says whether the camera moved against the tank."""
-    measured = footage.shift[np.isfinite(footage.shift[:, 0])]
-    whole = measured[measured[:, 2] >= MIN_RESPONSE]
+    whole = footage.shift[footage.shift[:, 2] >= MIN_RESPONSE]
     size = np.hypot(whole[:, 0], whole[:, 1])
     shaken = int((size >= MIN_SHIFT).sum())
     if shaken < MIN_SHAKEN:
         return []
-    share = shaken / len(measured)
+    share = shaken / len(footage.shift)
     return [
         Finding(
             kind=FindingKind.SHAKE,

@@ -18,9 +18,9 @@ class SourceFootage:
         motion_energy: float64 `(T - 1,)`.
         brightness: float32 `(T,)`, mean grey level (0 .. 255) of the camera picture within the
             region of interest, before the background is subtracted.
-        shift: float32 `(T, 3)`: how far the picture moved since the one before, dx and dy in
-            pixels of the small picture, and the response of the phase correlation; NaN where it
-            was not measured.
+        shift: float `(N, 3)`: how far the picture moved since the one before, dx and dy in
+            pixels of the small picture, and the response of the phase correlation; for the
+            pictures for which it was measured.
         segments: Frames `[first, stop)` without lost time, in order. Motion energy across the
             border of two is none.
         repeated: Frames that are the one before once more, because the source is slower.
@@ -36,7 +36,7 @@ class SourceFootage:
     measured_fps: float | None
     motion_energy: NDArray[np.float64]
     brightness: NDArray[np.float32]
-    shift: NDArray[np.float32]
+    shift: NDArray[np.floating]
     segments: tuple[tuple[int, int], ...]
     repeated: int = 0
     lost: int = 0

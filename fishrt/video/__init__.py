@@ -7,6 +7,7 @@ take it all in. Each kind has its own small module.
 from fishrt.video.factory import open_recorded, open_source
 from fishrt.video.source import (
     DamagedPictureError,
+    IndexedSource,
     RecordedSource,
     SourceFrame,
     SourceInfo,
@@ -16,6 +17,7 @@ from fishrt.video.source import (
 
 __all__ = [
     "DamagedPictureError",
+    "IndexedSource",
     "RecordedSource",
     "SourceFrame",
     "SourceInfo",

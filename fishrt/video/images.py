@@ -3,9 +3,8 @@
 import contextlib
 import os
 import re
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -14,6 +13,8 @@ from numpy.typing import NDArray
 
 from fishrt.errors import SourceError
 from fishrt.preprocess import size_text
+from fishrt.storage import read_small_file
+from fishrt.video.png import read_plain_png
 from fishrt.video.source import (
     DamagedPictureError,
     SourceFrame,
@@ -23,9 +24,7 @@ from fishrt.video.source import (
 )
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
-WORKERS = min(os.cpu_count() or 1, 8)  # OpenCV decodes without holding the interpreter
-LOOK_AHEAD = 4 * WORKERS  # pictures
-LOOK_AHEAD_BYTES = 256 * 1024**2  # fewer of large ones, but one for every worker
+_PICTURE = re.compile(r"[^.].*(?:" + "|".join(map(re.escape, IMAGE_SUFFIXES)) + ")", re.IGNORECASE)
 _LAST_NUMBER = re.compile(r"(\d+)\D*$")
 
 
@@ -46,17 +45,13 @@ class ImageFolder:
         Raises:
             SourceError: If there is no numbered picture, or none can be read.
         """
-        self._files = _numbered_pictures(folder)
-        self._first_number = self._files[0][0]
+        self._numbers, self._paths = _numbered_pictures(folder)
         self._fps = fps
         self._next = 0
-        self._pool: ThreadPoolExecutor | None = None
-        self._ahead: deque[Future[NDArray[np.uint8]]] = deque()
-        first = _first_whole([path for _, path in self._files])
+        first = _first_whole(self._paths)
         self._shape = first.shape[:2]
-        self._look_ahead = max(WORKERS, min(LOOK_AHEAD, LOOK_AHEAD_BYTES // first.nbytes))
         self.info = SourceInfo(
-            SourceKind.IMAGES, str(folder), first.shape[1], first.shape[0], fps, len(self._files)
+            SourceKind.IMAGES, str(folder), first.shape[1], first.shape[0], fps, len(self._paths)
         )
         self.ended_early = None  # the pictures are counted, so the end is where it was declared
 
@@ -67,27 +62,27 @@ class ImageFolder:
             DamagedPictureError: If it is no picture; the next call gives the one after it.
             SourceError: If it cannot be read, or has another size than the first one.
         """
-        if self._next >= len(self._files):
-            return None
-        index = self._next
-        self._next += 1
+        decode = self.claim()
         try:
-            image = self._checked(index, self._decoded(index))
+            return decode() if decode else None
         except DamagedPictureError:
             raise
         except SourceError:
-            self._next = index  # what is wrong here may be mended; it is asked for once more
-            self._ahead.clear()
+            self._next -= 1  # what is wrong here may be mended; it is asked for once more
             raise
-        return SourceFrame(image, index, self._timestamp(index))
+
+    def claim(self) -> Callable[[], SourceFrame] | None:
+        """Passes over the next picture and gives what decodes it; see `IndexedSource`."""
+        if self._next >= len(self._paths):
+            return None
+        self._next += 1
+        return partial(self._decoded, self._next - 1)
 
     def skip(self) -> float | None:
         """Passes over the next picture without reading it and gives its timestamp."""
-        if self._next >= len(self._files):
+        if self._next >= len(self._paths):
             return None
         self._next += 1
-        if self._ahead:
-            self._ahead.popleft().cancel()
         return self._timestamp(self._next - 1)
 
     def spread(self, count: int) -> Iterator[NDArray[np.uint8]]:
@@ -98,34 +93,23 @@ class ImageFolder:
         Raises:
             SourceError: If one cannot be read, or has another size than the first one.
         """
-        for position in spread_positions(len(self._files), count):
+        for position in spread_positions(len(self._paths), count):
             with contextlib.suppress(DamagedPictureError):
-                yield self._checked(position, _read_picture(self._files[position][1]))
+                yield self._decoded(position).image
 
     def close(self) -> None:
         """Ends the source; `read` gives None from now on."""
-        self._next = len(self._files)
-        self._ahead.clear()
-        if self._pool:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        self._next = len(self._paths)
 
-    def _decoded(self, index: int) -> NDArray[np.uint8]:
-        """Picture `index`, which `read` wants now; those after it are being decoded already."""
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="fishrt-image")
-        while len(self._ahead) < self._look_ahead and index + len(self._ahead) < len(self._files):
-            path = self._files[index + len(self._ahead)][1]
-            self._ahead.append(self._pool.submit(_read_picture, path))
-        return self._ahead.popleft().result()
-
-    def _timestamp(self, index: int) -> float:
-        return (self._files[index][0] - self._first_number) / self._fps
-
-    def _checked(self, index: int, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _decoded(self, index: int) -> SourceFrame:
+        image = _read_picture(self._paths[index])
         if image.shape[:2] != self._shape:
             before = f"{self.info.width}x{self.info.height}"
             raise SourceError(size_change_sentence(self.info.name, index, before, size_text(image)))
-        return image
+        return SourceFrame(image, index, self._timestamp(index))
+
+    def _timestamp(self, index: int) -> float:
+        return (self._numbers[index] - self._numbers[0]) / self._fps
 
 
 def spread_positions(total: int, count: int) -> list[int]:
@@ -133,35 +117,45 @@ def spread_positions(total: int, count: int) -> list[int]:
     return [int(at) for at in np.unique(np.linspace(0, total - 1, min(count, total)).round())]
 
 
-def _numbered_pictures(folder: Path) -> list[tuple[int, Path]]:
-    """Number and path of every numbered picture, in the order of the numbers."""
-    numbered: dict[int, Path] = {}
+def picture_names(folder: Path) -> list[str]:
+    """Names of all pictures of a folder, numbered or not, in alphabetical order.
+
+    Raises:
+        OSError: If the folder cannot be listed.
+    """
+    # names, not paths: making a Path of each takes longer than decoding a small picture
+    return sorted(name for name in os.listdir(folder) if _PICTURE.fullmatch(name))  # noqa: PTH208
+
+
+def _numbered_pictures(folder: Path) -> tuple[list[int], list[str]]:
+    """Numbers and paths of all numbered pictures, in the order of the numbers."""
+    numbered: dict[int, str] = {}
     try:
-        paths = sorted(folder.iterdir())
+        names = picture_names(folder)
     except OSError as error:
         raise SourceError(
             f"cannot list the folder {folder}: {error.strerror}; check its permissions."
         ) from error
-    for path in paths:
-        number = _LAST_NUMBER.search(path.stem)
-        hidden = path.name.startswith(".")
-        if hidden or number is None or path.suffix.lower() not in IMAGE_SUFFIXES:
+    for name in names:
+        number = _LAST_NUMBER.search(name[: name.rindex(".")])
+        if number is None:
             continue
-        other = numbered.setdefault(int(number[1]), path)
-        if other is not path:
+        other = numbered.setdefault(int(number[1]), name)
+        if other is not name:
             raise SourceError(
                 f"the folder {folder} has two pictures with number {int(number[1])} "
-                f"({other.name} and {path.name}); leave only one series in it."
+                f"({other} and {name}); leave only one series in it."
             )
     if not numbered:
         raise SourceError(
             f"the folder {folder} holds no numbered pictures (00000.png, 00001.png, ...; also jpg, "
             "tif or bmp); give a folder that does, or a video file."
         )
-    return sorted(numbered.items())
+    numbers = sorted(numbered)
+    return numbers, [f"{folder}{os.sep}{numbered[number]}" for number in numbers]
 
 
-def _first_whole(paths: list[Path]) -> NDArray[np.uint8]:
+def _first_whole(paths: list[str]) -> NDArray[np.uint8]:
     """The first picture that is not damaged; if all are, what is wrong with the first one."""
     damage: list[DamagedPictureError] = []
     for path in paths:
@@ -172,16 +166,24 @@ def _first_whole(paths: list[Path]) -> NDArray[np.uint8]:
     raise damage[0]
 
 
-def _read_picture(path: Path) -> NDArray[np.uint8]:
+def _read_picture(path: str) -> NDArray[np.uint8]:
     """One picture as uint8 grey `(H, W)` or BGR `(H, W, 3)`."""
     try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-        # unchanged, so that a 16-bit picture is seen for what it is and not silently darkened
-        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
+        data = read_small_file(path)
     except OSError as error:
         raise SourceError(
             f"cannot read the picture {path}: {error.strerror}; check its permissions."
         ) from error
+    plain = read_plain_png(data)
+    return _read_any(path, data) if plain is None else plain
+
+
+def _read_any(path: str, data: bytes) -> NDArray[np.uint8]:
+    """A picture of any kind, by OpenCV."""
+    try:
+        # unchanged, so that a 16-bit picture is seen for what it is and not silently darkened
+        encoded = np.frombuffer(data, np.uint8)
+        image = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) if data else None
     except cv2.error:
         image = None
     if image is None:

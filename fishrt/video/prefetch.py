@@ -1,59 +1,89 @@
-"""Decoding ahead in a thread of its own."""
+"""Decoding ahead: in a thread of its own, or in several where every picture stands by itself."""
 
 import contextlib
+import os
 import queue
 import threading
-from collections.abc import Iterator
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, TypeVar, cast
+
+import numpy as np
 
 from fishrt.errors import SourceError
-from fishrt.video.source import DamagedPictureError, SourceFrame, SourceInfo, VideoSource
+from fishrt.video.source import (
+    DamagedPictureError,
+    IndexedSource,
+    SourceFrame,
+    SourceInfo,
+    VideoSource,
+)
 
-PICTURES_AHEAD = 16
-BYTES_AHEAD = 128 * 1024**2  # fewer of large pictures, but two
+WORKERS = min(os.cpu_count() or 1, 8)  # OpenCV and zlib-ng work without holding the interpreter
+# Pictures are handed over in blocks of so many: a queue for each would take longer than a small
+# picture. Fewer of larger ones, which are soon out of the cache, and of slow ones.
+BLOCK_PICTURES, BLOCK_BYTES, BLOCK_SECONDS = 16, 2 * 1024**2, 0.05
+# Blocks that may wait for whoever takes them.
+BLOCKS_AHEAD, BLOCKS_AHEAD_PER_WORKER = 4, 3
+BYTES_AHEAD = 128 * 1024**2  # fewer of large pictures, but two, or one for every worker
+LARGEST_KEPT = 24 * 1024**2  # glibc knows nothing larger than 32 MiB
 
-_Item = SourceFrame | SourceError | None
+_Seen = TypeVar("_Seen")
+_NOTHING = object()  # at the end of a block
 
 
-class DecodedAhead(Iterator[SourceFrame]):
-    """The pictures of a source in order, and its errors where they belong in that order.
+class DecodedAhead(Iterator[_Seen], Generic[_Seen]):
+    """What `look` gives for the pictures of a source, in order, and errors where they belong.
 
     After a `DamagedPictureError` the next call gives the picture behind it; every other error,
     like the end, is the last thing that it gives. Use it through `decoded_ahead`.
     """
 
-    def __init__(self, source: VideoSource, capacity: int) -> None:
+    def __init__(
+        self, source: VideoSource, look: Callable[[SourceFrame], _Seen], capacity: int
+    ) -> None:
         self._source = source
+        self._look = look
         # Both queues are used without any lock of Python's own: Ctrl-C may come at any moment, and
         # must not leave one locked that the thread waits for.
-        self._items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._blocks: queue.SimpleQueue[list[_Seen | SourceError | None]] = queue.SimpleQueue()
         self._room: queue.SimpleQueue[None] = queue.SimpleQueue()  # one entry for every free place
         for _ in range(capacity):
             self._room.put(None)
+        self._block: Iterator[object] = iter(())
+        self._size = block_size(source.info)
         self._stopping = False
         self._over = False
-        self._thread = threading.Thread(target=self._run, name="fishrt-decode", daemon=True)
+        run = self._claim_all if isinstance(source, IndexedSource) else self._read_all
+        self._thread = threading.Thread(target=run, name="fishrt-decode", daemon=True)
 
     def start(self) -> None:
         """Starts the thread."""
         self._thread.start()
 
-    def __next__(self) -> SourceFrame:
-        """The next picture.
+    def __next__(self) -> _Seen:
+        """What was seen of the next picture.
 
         Raises:
-            SourceError: What the source raised at this place.
+            SourceError: What the source, or looking at its picture, raised at this place.
             StopIteration: At the end.
         """
         if self._over:
             raise StopIteration
-        item = self._items.get()
+        item = next(self._block, _NOTHING)
+        if item is _NOTHING:
+            self._block = iter(self._blocks.get())
+            item = next(self._block)
         self._room.put(None)
-        if isinstance(item, SourceFrame):
-            return item
-        self._over = not isinstance(item, DamagedPictureError)
         if item is None:
+            self._over = True
             raise StopIteration
-        raise item
+        if isinstance(item, SourceError):
+            self._over = _is_last(item)
+            raise item
+        return cast(_Seen, item)
 
     def stop(self) -> None:
         """Ends the thread, when the read that it is in returns; may be called more than once.
@@ -72,19 +102,75 @@ class DecodedAhead(Iterator[SourceFrame]):
         if interrupt is not None:
             raise interrupt
 
-    def _run(self) -> None:
+    def _read_all(self) -> None:
+        """The thread of a source that gives one picture after another."""
+        block: list[_Seen | SourceError | None] = []
+        begun = 0.0
         while True:
+            if block and (self._room.empty() or time.monotonic() - begun > BLOCK_SECONDS):
+                self._blocks.put(block)
+                block = []
             self._room.get()
             if self._stopping:
                 return
-            item = self._read()
-            self._items.put(item)
-            if not isinstance(item, SourceFrame | DamagedPictureError):
-                return
+            begun = begun if block else time.monotonic()
+            block.append(item := self._seen(self._source.read))
+            if len(block) == self._size or _is_last(item):
+                self._blocks.put(block)
+                block = []
+                if _is_last(item):
+                    return
 
-    def _read(self) -> _Item:
+    def _claim_all(self) -> None:
+        """The thread of a source whose pictures can be decoded in any order: others decode."""
+        ahead: deque[Future[list[_Seen | SourceError | None]]] = deque()
+        pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="fishrt-image")
         try:
-            return self._source.read()
+            while not self._stopping:
+                claims = self._claims(wait=not ahead)
+                if claims:
+                    ahead.append(pool.submit(self._seen_of_all, claims))
+                    continue
+                if self._stopping:
+                    return
+                block = ahead.popleft().result()
+                self._blocks.put(block)
+                if _is_last(block[-1]):
+                    return
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _claims(self, *, wait: bool) -> list[Callable[[], SourceFrame | None]]:
+        """What decodes the next few pictures, as far as there is room for them.
+
+        Args:
+            wait: Whether to wait for room, if there is none.
+        """
+        claims: list[Callable[[], SourceFrame | None]] = []
+        while len(claims) < self._size and ((wait and not claims) or not self._room.empty()):
+            self._room.get()
+            if self._stopping:
+                return []
+            assert isinstance(self._source, IndexedSource)
+            claims.append(self._source.claim() or _the_end)
+            if claims[-1] is _the_end:
+                break
+        return claims
+
+    def _seen_of_all(
+        self, claims: list[Callable[[], SourceFrame | None]]
+    ) -> list[_Seen | SourceError | None]:
+        block: list[_Seen | SourceError | None] = []
+        for claim in claims:
+            block.append(self._seen(claim))
+            if _is_last(block[-1]):
+                break
+        return block
+
+    def _seen(self, read: Callable[[], SourceFrame | None]) -> _Seen | SourceError | None:
+        try:
+            frame = read()
+            return None if frame is None else self._look(frame)
         except SourceError as error:
             return error
         except Exception as error:  # whatever a decoder throws, whoever reads must hear of it
@@ -95,28 +181,69 @@ class DecodedAhead(Iterator[SourceFrame]):
             return failure
 
 
+def _the_end() -> None:
+    return None
+
+
+def _is_last(item: object) -> bool:
+    """Whether nothing comes after it: the end, and errors that reading does not go on behind."""
+    return item is None or (
+        isinstance(item, SourceError) and not isinstance(item, DamagedPictureError)
+    )
+
+
 @contextlib.contextmanager
 def decoded_ahead(
-    source: VideoSource, capacity: int | None = None
-) -> Iterator[Iterator[SourceFrame]]:
-    """Reads a source in a thread, a few pictures ahead of whoever takes them.
+    source: VideoSource, look: Callable[[SourceFrame], _Seen], *, capacity: int | None = None
+) -> Iterator[Iterator[_Seen]]:
+    """Reads a source in threads, some pictures ahead of whoever takes them.
 
     Args:
         source: An open source, which nobody else reads meanwhile; the caller closes it after the
             block.
+        look: What is done with every picture where it is decoded, in whatever thread and order;
+            of what it gives nothing must be None.
         capacity: Pictures that may wait, at least 1; None for as many as do the memory no harm.
 
     Yields:
-        The pictures in order; see `DecodedAhead`.
+        What `look` gave, in the order of the pictures; see `DecodedAhead`.
     """
-    pictures = DecodedAhead(source, pictures_ahead(source.info) if capacity is None else capacity)
+    if capacity is None:
+        capacity = pictures_ahead(source.info, in_pool=isinstance(source, IndexedSource))
+    keep_freed_memory()
+    seen = DecodedAhead(source, look, capacity)
     try:
-        pictures.start()
-        yield pictures
+        seen.start()
+        yield seen
     finally:
-        pictures.stop()
+        seen.stop()
 
 
-def pictures_ahead(info: SourceInfo) -> int:
-    """Pictures that may wait for whoever takes them: 16, or fewer of large ones."""
-    return max(2, min(PICTURES_AHEAD, BYTES_AHEAD // (info.width * info.height * 3)))
+def block_size(info: SourceInfo) -> int:
+    """Pictures that are handed over together."""
+    return max(1, min(BLOCK_PICTURES, BLOCK_BYTES // _bytes(info)))
+
+
+def pictures_ahead(info: SourceInfo, *, in_pool: bool = False) -> int:
+    """Pictures that may wait for whoever takes them: some blocks, or fewer of large ones.
+
+    Args:
+        info: Their size.
+        in_pool: Whether several threads decode them.
+    """
+    least, blocks = (WORKERS, BLOCKS_AHEAD_PER_WORKER * WORKERS) if in_pool else (2, BLOCKS_AHEAD)
+    return max(least, min(blocks * block_size(info), BYTES_AHEAD // _bytes(info)))
+
+
+def _bytes(info: SourceInfo) -> int:
+    return info.width * info.height * 3
+
+
+def keep_freed_memory() -> None:
+    """Lets the C library keep what is freed for the next picture, not hand it back to the system.
+
+    Every picture would else come with fresh memory, of which the system has to find and to clear
+    every page: as much work as decoding a small one. glibc keeps more once a large block was
+    freed (`mallopt(3)`, "dynamic mmap threshold"); elsewhere this does nothing.
+    """
+    np.empty(LARGEST_KEPT, np.uint8)  # never touched, so it takes no memory

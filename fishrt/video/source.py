@@ -2,6 +2,7 @@
 
 import enum
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -100,6 +101,19 @@ class RecordedSource(VideoSource, Protocol):
 
         Returns:
             Its timestamp, or None at the end.
+        """
+        ...
+
+
+@runtime_checkable
+class IndexedSource(RecordedSource, Protocol):
+    """A recorded source each picture of which can be decoded by itself, by several threads."""
+
+    def claim(self) -> Callable[[], SourceFrame] | None:
+        """Passes over the next picture, to be decoded later and by whatever thread.
+
+        Returns:
+            What decodes it, and raises what `read` would raise; None at the end.
         """
         ...
 

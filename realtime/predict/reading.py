@@ -117,7 +117,7 @@ class VideoReading:
         if not self._pass_over(anchor, stop):
             return
         begun = False
-        with decoded_ahead(self._source) as pictures:
+        with decoded_ahead(self._source, _as_it_is) as pictures:
             for picture in pictures:
                 if stop():
                     return
@@ -161,6 +161,10 @@ class VideoReading:
             self._pipeline.pass_over(self._resampler.push(timestamp))
             self._pictures += 1
         return True
+
+
+def _as_it_is(picture: SourceFrame) -> SourceFrame:
+    return picture
 
 
 class RecordingReading:

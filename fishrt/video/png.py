@@ -1,0 +1,121 @@
+"""Reading the plain kind of PNG faster than OpenCV does.
+
+Processed footage is mostly 8-bit grey PNGs without row filters (the published frames) or with the
+filter "sub" (what OpenCV writes). Of these, inflating is nearly all the work, and zlib-ng does it
+in a sixth of the time that the zlib in OpenCV's wheels takes; together 2 to 5 times as fast. What
+is not exactly so, or damaged in any way, is left to OpenCV, which also judges the damage.
+
+The format: W3C, "Portable Network Graphics (PNG) Specification (Third Edition)".
+"""
+
+import struct
+import zlib
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from zlib_ng import zlib_ng
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# Depth 8, colour type grey, deflate, the usual filters, not interlaced.
+PLAIN_GREY = bytes((8, 0, 0, 0, 0))
+# Chunks that change no pixel; transparency, palettes and animations are not among them.
+HARMLESS = frozenset((b"tEXt", b"zTXt", b"iTXt", b"tIME", b"pHYs", b"gAMA", b"cHRM", b"sRGB"))
+FILTER_NONE, FILTER_SUB = 0, 1
+# More pixels than this are no frame of a video, or would not fit the sums below.
+MOST_PIXELS = 1 << 23
+STRIP_BYTES = 1 << 16  # of an integral image; larger ones take longer to allocate than to fill
+_FIRST_CHUNK = struct.Struct(">I4sII5sI")  # length, type, width, height, the rest, checksum
+_CHUNK = struct.Struct(">I4s")
+_CHECKSUM = struct.Struct(">I")
+
+
+def read_plain_png(data: bytes) -> NDArray[np.uint8] | None:
+    """Decodes an 8-bit grey PNG whose rows have the filters "none" or "sub".
+
+    Args:
+        data: The whole file.
+
+    Returns:
+        uint8 `(H, W)`, the same pixels that OpenCV gives, or None if this is anything else.
+    """
+    size = _plain_size(data)
+    packed = _pixel_data(data) if size else None
+    if size is None or packed is None:
+        return None
+    width, height = size
+    inflate = zlib_ng.decompressobj()
+    try:
+        # one byte more than expected, so that a bomb does not fill the memory
+        raw = inflate.decompress(packed, height * (width + 1) + 1)
+    except zlib.error:  # zlib-ng raises the error of the standard library
+        return None
+    if len(raw) != height * (width + 1) or not inflate.eof or inflate.unused_data:
+        return None
+    return _without_filters(raw, width, height)
+
+
+def _plain_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height, if the header is that of a plain grey picture of a reasonable size."""
+    begin = len(SIGNATURE)
+    if len(data) < begin + _FIRST_CHUNK.size or not data.startswith(SIGNATURE):
+        return None
+    length, name, width, height, rest, _ = _FIRST_CHUNK.unpack_from(data, begin)
+    if (length, name, rest) != (13, b"IHDR", PLAIN_GREY):
+        return None
+    return (width, height) if 0 < width * height <= MOST_PIXELS else None
+
+
+def _pixel_data(data: bytes) -> bytes | memoryview | None:
+    """The compressed pixels, if every chunk is one that is known, whole and in its place."""
+    view = memoryview(data)
+    parts: list[memoryview] = []
+    at, last = len(SIGNATURE), b""
+    while at + 12 <= len(data):
+        length, name = _CHUNK.unpack_from(data, at)
+        stop = at + 8 + length
+        if stop + 4 > len(data):
+            return None
+        if zlib_ng.crc32(view[at + 4 : stop]) != _CHECKSUM.unpack_from(data, stop)[0]:
+            return None
+        if name == b"IDAT":
+            if parts and last != b"IDAT":  # they must follow one another
+                return None
+            parts.append(view[at + 8 : stop])
+        elif name == b"IEND":
+            whole = parts and not length and stop + 4 == len(data)
+            return (parts[0] if len(parts) == 1 else b"".join(parts)) if whole else None
+        elif name not in HARMLESS and (name != b"IHDR" or last):
+            return None
+        at, last = stop + 4, name
+    return None
+
+
+def _without_filters(raw: bytes, width: int, height: int) -> NDArray[np.uint8] | None:
+    """Pixels from the inflated rows, each of which begins with the number of its filter."""
+    filters = raw[:: width + 1]
+    rows = np.frombuffer(raw, np.uint8).reshape(height, width + 1)[:, 1:]
+    if filters.count(FILTER_NONE) == height:
+        return rows
+    if filters.count(FILTER_SUB) == height:
+        return _sums_along_rows(rows)
+    return None
+
+
+def _sums_along_rows(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Running sums modulo 256 of every row, which is what undoes the filter "sub".
+
+    By the integral image, whose lowest bytes are all that matters: a third of the time that
+    `np.cumsum` takes, which waits for every sum. A few rows at a time, which stay in the cache.
+    """
+    height, width = rows.shape
+    sums = np.empty((height, width), np.uint8)
+    few = max(STRIP_BYTES // (4 * width), 1)
+    for top in range(0, height, few):
+        strip = slice(top, min(top + few, height))
+        integral = np.asarray(cv2.integral(rows[strip], sdepth=cv2.CV_32S)).astype(
+            "<i4", copy=False
+        )
+        lowest = cv2.extractChannel(integral.view(np.uint8).reshape(*integral.shape, 4), 0)
+        np.subtract(lowest[1:, 1:], lowest[:-1, 1:], out=sums[strip])
+    return sums
