@@ -10,6 +10,7 @@ pytest.importorskip("keras", reason="the train extra is not installed")
 pytest.importorskip("tf2onnx", reason="the export extra is not installed")
 
 import onnx
+from training.report import evaluation_table
 
 from export.bundle import export_run
 from export.frozen import freeze
@@ -23,7 +24,6 @@ from fishrt.simulate import TankSpec
 from training.evaluation import evaluate
 from training.fit import FitOptions, fit
 from training.forecaster import Forecaster
-from training.report import evaluation_table
 from training.run import load_run
 from training.simulated import record_simulation
 
