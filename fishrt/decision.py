@@ -15,7 +15,7 @@ from fishrt.events import (
 
 FALSE_ALARMS = 1.0
 """False alarms a minute that are bearable where nobody says otherwise."""
-STORED_POINTS = 30
+STORED_POINTS = 40
 USUAL = RuleAt()
 """Hysteresis, debounce and refractory time where nobody says otherwise."""
 
@@ -50,7 +50,8 @@ class Decision(_Section):
         false_alarms_asked: False alarms a minute that were to be borne; None where the threshold
             was not chosen that way.
         on_that_footage: What the threshold gave there, or None.
-        curve: Other thresholds and what they gave there, from the highest to the lowest.
+        curve: Other thresholds and what they gave there, from the highest to the lowest, each
+            catching more than the one before.
     """
 
     threshold: float = Field(ge=0, le=1)
@@ -168,13 +169,10 @@ def _point(scores: EventScores) -> DecisionPoint:
 
 
 def _thinned(curve: Sequence[EventScores]) -> list[EventScores]:
-    """Points of a curve that differ, at most `STORED_POINTS` of them, both ends among them."""
+    """Points that catch more than every one above them, at most `STORED_POINTS`."""
     kept: list[EventScores] = []
     for point in curve:
-        if not kept or (point.caught, point.false_alarms) != (
-            kept[-1].caught,
-            kept[-1].false_alarms,
-        ):
+        if not kept or point.caught > kept[-1].caught:
             kept.append(point)
     if len(kept) <= STORED_POINTS:
         return kept

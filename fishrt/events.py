@@ -266,7 +266,9 @@ def meet(footage: Footage, rule: DecisionRule, horizon: int) -> Meeting:
     there = following < len(found.onsets)
     right = np.zeros(len(alarms), bool)
     right[there] = opens[following[there]] <= alarms[there]
-    decided = right | (alarms + horizon <= len(footage.labels) - MERGE)
+    # at a label a burst does come, even where its onset is not seen any more
+    at_label = np.asarray(footage.labels, bool)[alarms]
+    decided = right | ((alarms + horizon <= len(footage.labels) - MERGE) & ~at_label)
     first = np.searchsorted(alarms, opens)
     caught = np.append(alarms, np.iinfo(np.int64).max)[first]
     return Meeting(

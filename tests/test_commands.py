@@ -84,7 +84,7 @@ def test_from_recording_to_live(tank, tmp_path):
     ]  # fmt: skip
     trained = fishrt("train", tank, "--test", tank, "-o", tmp_path / "run", *settings)
     assert trained.returncode == 0, trained.stderr
-    assert "motion, fitted here" in trained.stderr
+    assert "motion, gradient boosting" in trained.stderr
     still = tmp_path / "still"  # by its label rule nothing in it is a burst
     rule = ("--set", "label.threshold=0.9")
     assert fishrt("simulate", "-o", still, "--minutes", "0.2", *SMALL, *rule).returncode == 0

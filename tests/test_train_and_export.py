@@ -10,7 +10,6 @@ pytest.importorskip("keras", reason="the train extra is not installed")
 pytest.importorskip("tf2onnx", reason="the export extra is not installed")
 
 import onnx
-from training.report import evaluation_table
 
 from export.bundle import export_run
 from export.frozen import freeze
@@ -19,9 +18,8 @@ from export.parity import Parity, check_parity, measure_parity
 from fishrt.bundle import load_bundle
 from fishrt.config import ClipConfig, ModelConfig, load_config
 from fishrt.errors import ConfigError, ParityError, TrainingError
-from fishrt.recording import Split, load_recording
+from fishrt.recording import load_recording
 from fishrt.simulate import TankSpec
-from training.evaluation import evaluate
 from training.fit import FitOptions, fit
 from training.forecaster import Forecaster
 from training.run import load_run
@@ -153,26 +151,6 @@ def test_ctrl_c_keeps_the_best_epoch(recording, config, tmp_path):
     result = fit(recording, config, tmp_path / "run", FitOptions(report=stop))
     assert (result.interrupted, result.epochs, result.best_epoch) == (True, 1, 1)
     assert load_run(tmp_path / "run").config.train == config.train
-
-
-def test_the_threshold_does_not_depend_on_the_scored_footage(run, recording):
-    whole = evaluate(run.model, run.config, recording, recording, stride=5)
-    part = evaluate(run.model, run.config, recording, recording, Split.TRAIN, stride=5)
-    assert whole["threshold"] == part["threshold"]
-
-
-def test_evaluation_scores_network_and_baselines_on_the_same_frames(run, recording):
-    scores = evaluate(run.model, run.config, recording, recording, stride=3)
-    assert scores["frames"] == len(range(119, 2400 - 1 - 45, 3))
-    for name in ("model", "fitted_motion_baseline", "published_motion_baseline"):
-        figure = scores[name]["roc_auc"]
-        assert 0 <= figure["value"] <= 1
-        assert np.isnan([figure["low"], figure["high"]]).all()  # 80 s are too short for intervals
-    best = scores[scores["best_motion_baseline"]]["roc_auc"]["value"]
-    gain = scores["model"]["roc_auc"]["value"] - best
-    assert scores["roc_auc_gain"]["value"] == pytest.approx(gain)
-    assert not scores["beats_motion_baseline"]
-    assert "too little footage to tell" in evaluation_table(scores).caption
 
 
 VARIANTS = {

@@ -67,7 +67,10 @@ def calibration_sentence(evaluation: Evaluation) -> str:
     if abs(said - happened) > error / 2:
         way = "high" if said > happened else "low"
         return f"Its probabilities are too {way} to be taken at their word ({figures})."
-    return f"Its probabilities are too bold in places and too timid in others to be taken at their word ({figures})."
+    return (
+        "Its probabilities are too bold in places and too timid in others to be taken at their "
+        f"word ({figures})."
+    )
 
 
 def calibration_error(bins: list[ReliabilityBin]) -> float:
