@@ -254,7 +254,8 @@ def test_the_training_footage_is_found_by_its_hash(recording, tmp_path):
 
 
 def test_the_record_is_plain_and_says_what_was_computed(evaluation):
-    record = json.loads(json.dumps(evaluation_record(evaluation), allow_nan=False))
+    record = evaluation_record(evaluation)
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
     assert yaml.safe_load(yaml.safe_dump(record)) == record
     model = record["model"]
     assert model["roc_auc"]["value"] == evaluation.model.scores.roc_auc

@@ -99,7 +99,7 @@ def page(evaluation: Evaluation, pictures: Iterable[tuple[Picture, bytes]]) -> s
         f"<title>{esc(title)}</title><style>{STYLE}</style></head><body>"
         f'<h1>{esc(title)}</h1><p class="about">{esc(about)}</p>'
         f'<div class="{kind}">{sentences}</div>{notes}'
-        f"<h2>Figures</h2>{''.join(map(_table, tables))}"
+        f"<h2>Numbers</h2>{''.join(map(_table, tables))}"
         f'<h2>Pictures</h2><div class="gallery">{"".join(_figure(*one) for one in pictures)}</div>'
         f"<h2>How this was made</h2>{_facts(evaluation)}</body></html>\n"
     )

@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from training.figures.probabilities import line_style
 from training.figures.style import BAD, INK, MODEL
@@ -14,7 +15,7 @@ MOST_FALSE_ALARMS = 8.0
 
 def plot_event_curve(evaluation: Evaluation, ax: Axes | None = None) -> Axes:
     """Share of bursts caught against false alarms a minute, and the chosen threshold."""
-    ax = new_axes(ax, 6, 4.6)
+    ax = new_axes(ax)
     seen = [1.0]
     for name, scored in evaluation.forecasts.items():
         curve = scored.event_curve
@@ -69,5 +70,6 @@ def plot_lead_times(evaluation: Evaluation, ax: Axes | None = None) -> Axes:
         median = float(np.median(leads))
         ax.axvline(median, color=INK, linewidth=1.5, label=f"median {median:.2f} s")
         ax.legend(fontsize=8)
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel="seconds from the alarm to the onset", ylabel="bursts", xlim=(0, last))
     return ax

@@ -6,32 +6,37 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from fishrt.metrics import threshold_curve
-from training.figures.style import BAD, BEST_RIVAL, BURST, CALM, FAINT, GOOD, INK, MODEL, OTHERS
+from training.figures.style import BAD, BEST_RIVAL, BURST, CALM, FAINT, GOOD, INK, MODEL
 from training.figures.style import axes as new_axes
 from training.scoring.evaluate import MODEL as MODEL_NAME
 from training.scoring.evaluate import Evaluation
 from training.scoring.record import confusion
-from training.scoring.rivals import TITLES
+from training.scoring.rivals import TITLES, Rival
+
+RIVALS = {
+    Rival.CLIMATOLOGY: ("#b9c1c8", "-"),
+    Rival.PERSISTENCE: ("#8a96a0", ":"),
+    Rival.PUBLISHED: ("#8e5fa8", "--"),
+    Rival.BOOSTED: ("#2f8f83", "-"),
+    Rival.LSTM: ("#b58a1b", "-."),
+    Rival.DENSE: ("#c2577a", "-"),
+}
+"""Colour and dashes of the baselines that do not stand out."""
 
 
 def line_style(evaluation: Evaluation, name: str) -> dict[str, Any]:
     """How a forecaster's line is drawn: the model and its best rival stand out."""
     if name == MODEL_NAME:
-        return {"color": MODEL, "linewidth": 2.4, "zorder": 4}
+        return {"color": MODEL, "linewidth": 2.6, "zorder": 4}
     if name == evaluation.best_rival:
-        return {"color": BEST_RIVAL, "linewidth": 1.8, "zorder": 3}
-    dashes = {"persistence": (1, 1), "published_motion_baseline": (4, 2), "motion_lstm": (6, 1)}
-    return {
-        "color": OTHERS,
-        "linewidth": 1.3,
-        "linestyle": (0, dashes[name]) if name in dashes else "-",
-        "zorder": 2,
-    }
+        return {"color": BEST_RIVAL, "linewidth": 2.0, "zorder": 3}
+    colour, dashes = RIVALS[Rival(name)]
+    return {"color": colour, "linewidth": 1.3, "linestyle": dashes, "zorder": 2}
 
 
 def plot_roc(evaluation: Evaluation, ax: Axes | None = None) -> Axes:
     """True against false positive rate of every forecaster, with the chosen threshold."""
-    ax = new_axes(ax, 6, 5.4)
+    ax = new_axes(ax, 6, 5)
     labels = evaluation.frames.labels
     for name, scored in evaluation.forecasts.items():
         curve = threshold_curve(labels, scored.probabilities)
@@ -97,7 +102,7 @@ def plot_thresholds(evaluation: Evaluation, ax: Axes | None = None) -> Axes:
 
 def plot_reliability(evaluation: Evaluation, ax: Axes | None = None) -> Axes:
     """What was said against what happened; larger dots are more frames."""
-    ax = new_axes(ax, 6, 5.4)
+    ax = new_axes(ax, 6, 5)
     for name in (MODEL_NAME, str(evaluation.best_rival)):
         bins = evaluation.forecasts[name].scores.reliability
         style = line_style(evaluation, name)

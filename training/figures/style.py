@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-MODEL, BEST_RIVAL, OTHERS = "#1b5e9e", "#d2691e", "#a9b2ba"
+MODEL, BEST_RIVAL = "#1b5e9e", "#d2691e"
 BURST, CALM = "#f5b942", "#7d8b99"
 GOOD, BAD = "#2e7d4f", "#b3261e"
 INK = "#2b3640"
@@ -13,7 +13,7 @@ FAINT = "#d7dce0"
 DPI = 110
 
 
-def axes(ax: Axes | None, width: float = 6.0, height: float = 4.2) -> Axes:
+def axes(ax: Axes | None, width: float = 6.0, height: float = 4.6) -> Axes:
     """The axes to draw into, new ones if there are none, without a box around them."""
     ax = Figure(figsize=(width, height), layout="constrained").subplots() if ax is None else ax
     for side in ("top", "right"):

@@ -14,6 +14,8 @@ from training.scoring.evaluate import Evaluation
 CLOSE_SECONDS = 40.0
 COLOURS = "viridis"
 COLUMNS = 1500
+FAINTEST_SCALE = 0.5
+"""The colours reach at least so far, so that a model that says little does not look bold."""
 
 
 def busiest_stretch(evaluation: Evaluation) -> tuple[int, int]:
@@ -49,7 +51,7 @@ def plot_close(evaluation: Evaluation, ax: Axes | None = None) -> Axes:
     shade_labels(ax, frames.recording.burst_label[first:stop], seconds[0], 1 / frames.fps, top)
     lines = LineCollection(list(segments), cmap=COLOURS, linewidth=1.8)
     lines.set_array(p[:-1])
-    lines.set_clim(0, 1)
+    lines.set_clim(0, max(float(evaluation.model.probabilities.max()), FAINTEST_SCALE))
     ax.add_collection(lines)
     figure_of(ax).colorbar(lines, ax=ax, label="probability", pad=0.01)
     ax.set(ylabel="motion energy", xlim=(seconds[0], seconds[-1]), ylim=(0, top))

@@ -251,7 +251,7 @@ def _scored(
         ),
         event_curve=(
             tuple(event_curve(footage, USUAL, horizon=horizon, fps=frames.fps))
-            if p.std() > 0  # what never varies has no event
+            if np.ptp(p) > 0  # what never varies has no event
             else ()
         ),
     )

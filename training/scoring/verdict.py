@@ -81,6 +81,8 @@ def calibration_error(bins: list[ReliabilityBin]) -> float:
 
 def span(figure: Interval, form: str = ".3f") -> str:
     """A figure with its 95 % interval, as in `0.920 (0.906 .. 0.933)`."""
-    if math.isnan(figure.low):
-        return f"{figure.value:{form}}"
-    return f"{figure.value:{form}} ({figure.low:{form}} .. {figure.high:{form}})"
+    value, low, high = (
+        f"{round(number, 3) + 0.0:{form}}"  # no -0.000
+        for number in (figure.value, figure.low, figure.high)
+    )
+    return value if math.isnan(figure.low) else f"{value} ({low} .. {high})"
