@@ -119,6 +119,16 @@ def draw_gallery(evaluation: Evaluation, history: Path | None = None) -> Iterato
     )
     for name, title, caption, plot in PLOTS:
         yield Picture(name, title, caption, figure_of(plot(evaluation)))
+    if history is not None and has_epochs(history):
+        ax = axes(None)
+        plot_curves(history, ax)
+        yield Picture(
+            "learning-curves",
+            "Learning curves",
+            "The loss after every epoch of training. The star is the epoch whose weights are "
+            "used; training loss that falls while validation loss rises is learning by heart.",
+            figure_of(ax),
+        )
     strips = (
         (
             "misses",
@@ -138,13 +148,3 @@ def draw_gallery(evaluation: Evaluation, history: Path | None = None) -> Iterato
         figure = draw(evaluation)
         if figure is not None:
             yield Picture(name, title, caption, figure, wide=True)
-    if history is not None and has_epochs(history):
-        ax = axes(None)
-        plot_curves(history, ax)
-        yield Picture(
-            "learning-curves",
-            "Learning curves",
-            "The loss after every epoch of training. The star is the epoch whose weights are "
-            "used; training loss that falls while validation loss rises is learning by heart.",
-            figure_of(ax),
-        )

@@ -82,12 +82,14 @@ def plot_thresholds(evaluation: Evaluation, ax: Axes | None = None) -> Axes:
     ):
         point = model.scores.best[best]
         height = point.accuracy if best == "accuracy" else point.youden
+        never = not np.isfinite(point.threshold)
+        where = "by never alarming" if never else f"at {point.threshold:.2f}"
         ax.plot(
             curve.thresholds,
             values,
             color=colour,
             linewidth=2,
-            label=f"{name}, largest {height:.3f} at {point.threshold:.2f}",
+            label=f"{name}, largest {height:.3f} {where}",
         )
         ax.plot(point.threshold, height, "o", color=colour, markersize=6)
     share = model.scores.burst_share
