@@ -18,17 +18,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fishrt.bootstrap import block_bootstrap
 from fishrt.config import load_config
-from fishrt.metrics import block_bootstrap, brier_skill, roc_auc
+from fishrt.metrics import brier_skill, roc_auc
 from fishrt.recording import Recording, Split, load_recording
 from fishrt.simulate import TankSpec
 from training.baselines import PAST, algorithmic_baseline, fitted_baseline
 from training.checkpoint import CHECKPOINT_FILE
 from training.dataset import ClipSet, clip_set
-from training.evaluation import BLOCK_SECONDS, forecast
+from training.evaluation import forecast
 from training.fit import FitOptions, fit
 from training.motion_lstm import motion_lstm
 from training.run import Run, load_run
+from training.scoring.evaluate import BLOCK_SECONDS
 from training.simulated import record_simulation
 
 FPS = 30

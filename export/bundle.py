@@ -16,6 +16,7 @@ from fishrt.bundle import (
     BundleMetadata,
     GraphFile,
     GraphKind,
+    TrainedOn,
     save_metadata,
 )
 from fishrt.errors import ParityError
@@ -84,13 +85,23 @@ def export_run(run: Run, folder: Path, recording: Recording | None = None) -> Ex
                 graphs=files,
                 states=run.model.state_specs,
                 threshold=run.evaluation.get("threshold", 0.5),
-                evaluation=run.evaluation,
+                decision=run.decision,
+                trained_on=_named_only(run.trained_on),
+                # the decision is told once
+                evaluation={k: v for k, v in run.evaluation.items() if k != "decision"},
                 parity={"onnxruntime_cpu_fp32": asdict(parity)},
             ),
         )
     size = sum(path.stat().st_size for path in folder.iterdir())
     nodes = {kind: len(model.graph.node) for kind, model in graphs.items()}
     return Export(folder, parity, nodes, size)
+
+
+def _named_only(trained_on: TrainedOn | None) -> TrainedOn | None:
+    """Without the path: the bundle goes to other machines."""
+    if trained_on is None:
+        return None
+    return trained_on.model_copy(update={"recording": Path(trained_on.recording).name})
 
 
 def _frames(run: Run, recording: Recording | None) -> tuple[NDArray[np.uint8], str]:

@@ -1,6 +1,7 @@
 """The bundle: the deployable folder with graphs, model metadata and figures.
 
-    bundle.yaml      format version, config, graphs with sha256, states, evaluation, parity
+    bundle.yaml      format version, config, graphs with sha256, states, decision, evaluation,
+                     parity
     clip.onnx        clip -> probability
     step.onnx        time step + states -> probability + new states
     background.png   the background that preprocessing subtracts, if it has one
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from fishrt.config import Config, TrainMode
+from fishrt.decision import Decision
 from fishrt.errors import BundleError
 from fishrt.folder_format import FolderFormat, read_metadata
 from fishrt.preprocess import Preprocessor, make_preprocessor
@@ -76,8 +78,39 @@ class HardSigmoid(_Section):
     beta: float = 0.5
 
 
+class TrainedOn(_Section):
+    """The recording that a model learned from.
+
+    Attributes:
+        recording: Name of its folder.
+        motion_energy_sha256: Hash of its motion energy, by which it is known again.
+        burst_share: Share of burst labels in its training part: the climatology.
+    """
+
+    recording: str
+    motion_energy_sha256: str
+    burst_share: float | None = Field(default=None, ge=0, le=1)
+
+
 class BundleMetadata(_Section):
-    """What `bundle.yaml` holds."""
+    """What `bundle.yaml` holds.
+
+    Attributes:
+        format_version: Of the folder.
+        fishrt_version: Of the software that wrote it.
+        name: What the bundle is called.
+        config: The whole config, preprocessing and label rule among it.
+        hard_sigmoid: The recurrent activation.
+        graphs: The ONNX files.
+        states: The state that a step takes and gives.
+        threshold: Probability from which on a burst is forecast; that of `decision`, if there
+            is one.
+        decision: When an alarm starts and ends, and how that was chosen; None in bundles that
+            were made before there was such a thing, and where nothing could be chosen.
+        trained_on: The recording that the model learned from, if that is known.
+        evaluation: Scores on footage that training did not see.
+        parity: How well the graphs agree with Keras.
+    """
 
     format_version: int
     fishrt_version: str
@@ -87,6 +120,8 @@ class BundleMetadata(_Section):
     graphs: dict[GraphKind, GraphFile]
     states: tuple[StateSpec, ...]
     threshold: float = Field(default=0.5, ge=0, le=1)
+    decision: Decision | None = None
+    trained_on: TrainedOn | None = None
     evaluation: dict[str, Any] = Field(default_factory=dict)
     parity: dict[str, Any] = Field(default_factory=dict)
 

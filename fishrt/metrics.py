@@ -4,99 +4,136 @@ Every score has an independent check in the tests: scikit-learn where it has the
 """
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-FEWEST_BLOCKS = 10
-"""Fewer blocks than this say nothing about the spread of a score."""
 LOG_FLOOR = 1e-7
+
+Weights = NDArray[np.float64] | None
+"""How often each frame counts, float64 `(N,)`; None counts every frame once."""
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A figure with its 95 % interval."""
+class Ranking:
+    """The order of forecasts, which is the costly part of a threshold curve.
 
-    value: float
-    low: float
-    high: float
+    Attributes:
+        order: int64 `(N,)`: the frames from the highest forecast to the lowest.
+        last_of_tie: int64 `(M,)`: for each distinct forecast its last place in `order`.
+        thresholds: float64 `(M,)`: the distinct forecasts, descending.
+    """
+
+    order: NDArray[np.int64]
+    last_of_tie: NDArray[np.int64]
+    thresholds: NDArray[np.float64]
 
 
-def roc_auc(labels: NDArray[np.generic], scores: NDArray[np.generic]) -> float:
+def rank(scores: NDArray[np.generic]) -> Ranking:
+    """Sorts forecasts `(N,)` once, for many scores of them."""
+    values = np.asarray(scores, np.float64)
+    order = np.argsort(-values, kind="stable")
+    ranked = values[order]
+    last = np.flatnonzero(np.append(np.diff(ranked) != 0, True)) if len(ranked) else order
+    return Ranking(order, last, ranked[last])
+
+
+def roc_auc(
+    labels: NDArray[np.generic],
+    scores: NDArray[np.generic],
+    weights: Weights = None,
+    ranking: Ranking | None = None,
+) -> float:
     """Area under the ROC curve: the chance that a burst frame scores above another frame.
 
     The Mann-Whitney statistic with ties counted half (Hanley and McNeil 1982,
-    https://doi.org/10.1148/radiology.143.1.7063747).
+    https://doi.org/10.1148/radiology.143.1.7063747), which is the trapezoidal area.
 
     Args:
         labels: 0 or 1, `(N,)`.
         scores: Any real numbers, `(N,)`.
+        weights: See `Weights`.
+        ranking: `rank(scores)`, if it is there already.
 
     Returns:
         0 .. 1, or NaN if only one class is there.
     """
-    positive = np.asarray(labels).astype(bool)
-    positives = int(positive.sum())
-    negatives = len(positive) - positives
-    if not positives or not negatives:
+    curve = threshold_curve(labels, scores, weights, ranking)
+    if not curve.positives or not curve.negatives:
         return float("nan")
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    mean_rank = np.cumsum(counts) - (counts - 1) / 2.0
-    rank_sum = float(mean_rank[inverse][positive].sum())
-    return (rank_sum - positives * (positives + 1) / 2.0) / (positives * negatives)
+    hits = np.append(0.0, curve.hits)
+    area = np.sum(np.diff(curve.false_alarms, prepend=0.0) * (hits[1:] + hits[:-1])) / 2.0
+    return float(area / (curve.positives * curve.negatives))
 
 
-def brier_score(labels: NDArray[np.generic], probabilities: NDArray[np.generic]) -> float:
+def average_precision(
+    labels: NDArray[np.generic],
+    scores: NDArray[np.generic],
+    weights: Weights = None,
+    ranking: Ranking | None = None,
+) -> float:
+    """Area under the precision-recall steps: sum of precision x gain in recall.
+
+    Args:
+        labels: 0 or 1, `(N,)`.
+        scores: Any real numbers, `(N,)`.
+        weights: See `Weights`.
+        ranking: `rank(scores)`, if it is there already.
+
+    Returns:
+        0 .. 1, or NaN if there is no burst.
+    """
+    curve = threshold_curve(labels, scores, weights, ranking)
+    if not curve.positives:
+        return float("nan")
+    called = curve.hits + curve.false_alarms
+    precision = curve.hits / np.maximum(called, 1e-300)  # 0 where no weight has come yet
+    return float(np.sum(precision * np.diff(curve.hits, prepend=0.0)) / curve.positives)
+
+
+def brier_score(
+    labels: NDArray[np.generic], probabilities: NDArray[np.generic], weights: Weights = None
+) -> float:
     """Mean squared difference of probability and label (Brier 1950), `(N,)` each; 0 is best."""
     difference = np.asarray(probabilities, np.float64) - np.asarray(labels, np.float64)
-    return float(np.mean(difference**2))
+    return float(np.average(difference**2, weights=weights))
 
 
-def brier_skill(labels: NDArray[np.generic], probabilities: NDArray[np.generic]) -> float:
+def brier_skill(
+    labels: NDArray[np.generic], probabilities: NDArray[np.generic], weights: Weights = None
+) -> float:
     """1 - Brier score / Brier score of always saying the labels' mean; above 0 is skill."""
-    climatology = np.full(len(labels), np.mean(np.asarray(labels, np.float64)))
-    reference = brier_score(labels, climatology)
-    return 1.0 - brier_score(labels, probabilities) / reference if reference else float("nan")
+    share = float(np.average(np.asarray(labels, np.float64), weights=weights))
+    reference = share * (1.0 - share)  # what that constant forecast scores
+    if reference <= 0:
+        return float("nan")
+    return 1.0 - brier_score(labels, probabilities, weights) / reference
 
 
 def skill_against(
     labels: NDArray[np.generic],
     probabilities: NDArray[np.generic],
     reference: NDArray[np.generic],
+    weights: Weights = None,
 ) -> float:
     """1 - Brier score / Brier score of another forecast of the same frames; above 0 is better."""
-    theirs = brier_score(labels, reference)
-    return 1.0 - brier_score(labels, probabilities) / theirs if theirs else float("nan")
+    theirs = brier_score(labels, reference, weights)
+    if not theirs:
+        return float("nan")
+    return 1.0 - brier_score(labels, probabilities, weights) / theirs
 
 
-def log_loss(labels: NDArray[np.generic], probabilities: NDArray[np.generic]) -> float:
+def log_loss(
+    labels: NDArray[np.generic], probabilities: NDArray[np.generic], weights: Weights = None
+) -> float:
     """Mean of -log of the probability given to what happened, in nats; 0 is best.
 
     Probabilities are held 1e-7 away from 0 and 1, so that one certain miss is not infinite.
     """
     p = np.clip(np.asarray(probabilities, np.float64), LOG_FLOOR, 1.0 - LOG_FLOOR)
     positive = np.asarray(labels).astype(bool)
-    return float(-np.mean(np.where(positive, np.log(p), np.log1p(-p))))
-
-
-def average_precision(labels: NDArray[np.generic], scores: NDArray[np.generic]) -> float:
-    """Area under the precision-recall steps: sum of precision x gain in recall.
-
-    Args:
-        labels: 0 or 1, `(N,)`.
-        scores: Any real numbers, `(N,)`.
-
-    Returns:
-        0 .. 1, or NaN if there is no burst.
-    """
-    curve = threshold_curve(labels, scores)
-    if not curve.positives:
-        return float("nan")
-    precision = curve.hits / (curve.hits + curve.false_alarms)
-    recall = curve.hits / curve.positives
-    return float(np.sum(precision * np.diff(recall, prepend=0.0)))
+    return float(-np.average(np.where(positive, np.log(p), np.log1p(-p)), weights=weights))
 
 
 def sharpness(probabilities: NDArray[np.generic]) -> float:
@@ -111,17 +148,17 @@ class ThresholdCurve:
     Attributes:
         thresholds: The distinct scores, float64 `(M,)`, descending; a frame is called a burst
             where its score is at least the threshold.
-        hits: Bursts that are called so, `(M,)`.
-        false_alarms: Other frames that are called bursts, `(M,)`.
+        hits: Burst frames that are called so (or their weight), float64 `(M,)`.
+        false_alarms: Other frames that are called bursts, float64 `(M,)`.
         positives: Burst frames in all.
         negatives: Other frames in all.
     """
 
     thresholds: NDArray[np.float64]
-    hits: NDArray[np.int64]
-    false_alarms: NDArray[np.int64]
-    positives: int
-    negatives: int
+    hits: NDArray[np.float64]
+    false_alarms: NDArray[np.float64]
+    positives: float
+    negatives: float
 
     @property
     def true_positive_rate(self) -> NDArray[np.float64]:
@@ -145,26 +182,28 @@ class ThresholdCurve:
         return self.true_positive_rate - self.false_positive_rate
 
 
-def threshold_curve(labels: NDArray[np.generic], scores: NDArray[np.generic]) -> ThresholdCurve:
+def threshold_curve(
+    labels: NDArray[np.generic],
+    scores: NDArray[np.generic],
+    weights: Weights = None,
+    ranking: Ranking | None = None,
+) -> ThresholdCurve:
     """Counts hits and false alarms at every threshold that makes a difference.
 
     Args:
         labels: 0 or 1, `(N,)`.
         scores: Any real numbers, `(N,)`.
+        weights: See `Weights`.
+        ranking: `rank(scores)`, if it is there already.
     """
-    positive = np.asarray(labels).astype(bool)
-    values = np.asarray(scores, np.float64)
-    order = np.argsort(-values, kind="stable")
-    ranked = values[order]
-    last_of_tie = np.flatnonzero(np.append(np.diff(ranked) != 0, True)) if len(ranked) else order
-    hits = np.cumsum(positive[order])[last_of_tie]
-    return ThresholdCurve(
-        ranked[last_of_tie],
-        hits,
-        last_of_tie + 1 - hits,
-        int(positive.sum()),
-        int((~positive).sum()),
-    )
+    ranking = ranking or rank(scores)
+    positive = np.asarray(labels).astype(np.float64)
+    counts = np.ones(len(positive)) if weights is None else weights
+    called = np.cumsum(counts[ranking.order])[ranking.last_of_tie]
+    hits = np.cumsum((counts * positive)[ranking.order])[ranking.last_of_tie]
+    positives = float(hits[-1]) if len(hits) else 0.0
+    negatives = float(called[-1]) - positives if len(hits) else 0.0
+    return ThresholdCurve(ranking.thresholds, hits, called - hits, positives, negatives)
 
 
 @dataclass(frozen=True)
@@ -195,10 +234,18 @@ def operating_point(curve: ThresholdCurve, index: int) -> OperatingPoint:
 
 
 def best_points(curve: ThresholdCurve) -> dict[str, OperatingPoint]:
-    """The thresholds that maximise accuracy and Youden's J, with the rates there."""
+    """The thresholds that maximise accuracy and Youden's J, with the rates there.
+
+    Never calling a burst is among them, as an infinite threshold.
+    """
+    frames = max(curve.positives + curve.negatives, 1)
+    never = OperatingPoint(float("inf"), curve.negatives / frames, 0.0, 0.0, 0.0)
     return {
-        "accuracy": operating_point(curve, int(np.argmax(curve.accuracy))),
-        "youden": operating_point(curve, int(np.argmax(curve.youden))),
+        name: max(
+            [never, *([operating_point(curve, int(np.argmax(values)))] if len(values) else [])],
+            key=lambda point: (getattr(point, name), -point.threshold),
+        )
+        for name, values in (("accuracy", curve.accuracy), ("youden", curve.youden))
     }
 
 
@@ -349,56 +396,3 @@ class Scorer:
             best=best_points(threshold_curve(y, p)),
             reliability=reliability(y, p),
         )
-
-
-def block_bootstrap(
-    score: Callable[[NDArray[np.generic], NDArray[np.generic]], float],
-    labels: NDArray[np.generic],
-    probabilities: NDArray[np.generic],
-    *,
-    block: int,
-    rounds: int = 300,
-    seed: int = 0,
-) -> Interval:
-    """95 % interval of a score, drawing whole blocks because frames are not independent.
-
-    The percentile interval of the moving-block bootstrap (Kunsch 1989,
-    https://doi.org/10.1214/aos/1176347265).
-
-    Args:
-        score: Takes labels and probabilities.
-        labels: `(N,)`, in time order.
-        probabilities: `(N,)`, in time order.
-        block: Length of a block in entries; several times the label's horizon.
-        rounds: How often to draw.
-        seed: Makes the draw repeatable.
-
-    Returns:
-        The score of all entries, with the 2.5 % and 97.5 % quantiles of the drawn scores; NaN for
-        both where there are fewer than `FEWEST_BLOCKS` blocks, too few to tell a spread.
-    """
-    count = len(labels)
-    if count < FEWEST_BLOCKS * block:
-        return Interval(score(labels, probabilities), float("nan"), float("nan"))
-    generator = np.random.default_rng(seed)
-    drawn = []
-    for _ in range(rounds):
-        starts = generator.integers(0, count - block + 1, size=-(-count // block))
-        index = (starts[:, None] + np.arange(block)).ravel()[:count]
-        drawn.append(score(labels[index], probabilities[index]))
-    low, high = np.nanquantile(drawn, [0.025, 0.975])
-    return Interval(score(labels, probabilities), float(low), float(high))
-
-
-def best_youden_threshold(labels: NDArray[np.generic], probabilities: NDArray[np.generic]) -> float:
-    """Threshold with the largest Youden's J: true positive rate less false positive rate.
-
-    Args:
-        labels: 0 or 1, `(N,)`, both classes present.
-        probabilities: `(N,)`.
-
-    Returns:
-        The threshold; a frame is a burst where its probability is at least that.
-    """
-    curve = threshold_curve(labels, probabilities)
-    return float(curve.thresholds[int(np.argmax(curve.youden))])

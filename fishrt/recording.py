@@ -37,6 +37,7 @@ from fishrt.stored_background import stored_background
 
 FORMAT_VERSION = 2
 METADATA_FILE = "recording.yaml"
+MOTION_ENERGY_FILE = "motion_energy.npy"
 LABEL_ENERGY_FILE = "label_energy.npy"
 FORMAT = FolderFormat(
     name="recording",
@@ -211,7 +212,7 @@ def load_recording(folder: Path) -> Recording:
         )
     metadata = read_metadata(folder, FORMAT, RecordingMetadata)
     frames = _load_array(folder / "frames.npy", np.uint8, memory_map=True)
-    energy = _load_array(folder / "motion_energy.npy", np.float64)
+    energy = _load_array(folder / MOTION_ENERGY_FILE, np.float64)
     labels = _load_array(folder / "burst_label.npy", np.uint8)
     _check_lengths(folder, metadata, frames, energy, labels)
     return Recording(

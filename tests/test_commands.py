@@ -45,7 +45,7 @@ def test_help_and_version():
     assert fishrt("--version").stdout.strip() == f"fishrt {__version__}"
     for flag in ("-h", "--help"):
         listed = fishrt(flag).stdout
-        for command in ("prepare", "simulate", "train", "export", "live", "bench"):
+        for command in ("prepare", "simulate", "train", "evaluate", "export", "live", "bench"):
             assert command in listed
             assert "Usage" in fishrt(command, flag).stdout
 
@@ -84,7 +84,7 @@ def test_from_recording_to_live(tank, tmp_path):
     ]  # fmt: skip
     trained = fishrt("train", tank, "--test", tank, "-o", tmp_path / "run", *settings)
     assert trained.returncode == 0, trained.stderr
-    assert "motion, fitted here" in trained.stderr
+    assert "motion, gradient boosting" in trained.stderr
     still = tmp_path / "still"  # by its label rule nothing in it is a burst
     rule = ("--set", "label.threshold=0.9")
     assert fishrt("simulate", "-o", still, "--minutes", "0.2", *SMALL, *rule).returncode == 0

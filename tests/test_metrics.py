@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fishrt.bootstrap import block_bootstrap
 from fishrt.metrics import (
     Scorer,
     average_precision,
-    best_youden_threshold,
-    block_bootstrap,
+    best_points,
     brier_score,
     brier_skill,
     log_loss,
@@ -41,7 +41,7 @@ def test_auc_is_the_share_of_pairs_in_order(rows):
 
 
 @given(pairs)
-def test_the_youden_threshold_is_the_best_of_all(rows):
+def test_no_threshold_is_better_than_the_best_ones(rows):
     labels = np.array([label for label, _ in rows])
     scores = np.array([score for _, score in rows])
 
@@ -49,8 +49,17 @@ def test_the_youden_threshold_is_the_best_of_all(rows):
         said = scores >= threshold
         return said[labels].mean() - said[~labels].mean()
 
-    best = max(youden(threshold) for threshold in scores)
-    assert youden(best_youden_threshold(labels, scores)) == pytest.approx(best, abs=1e-12)
+    def accuracy(threshold):
+        return ((scores >= threshold) == labels).mean()
+
+    best = best_points(threshold_curve(labels, scores))
+    candidates = [*scores, np.inf]  # the last one never calls a burst
+    for name, measure in (("youden", youden), ("accuracy", accuracy)):
+        point = best[name]
+        expected = max(measure(threshold) for threshold in candidates)
+        assert measure(point.threshold) == pytest.approx(expected, abs=1e-12)
+        assert getattr(point, name) == pytest.approx(expected, abs=1e-12)
+        assert point.true_positive_rate == pytest.approx((scores >= point.threshold)[labels].mean())
 
 
 def test_scores_equal_scikit_learn():
@@ -163,3 +172,49 @@ def test_a_forecast_has_no_skill_against_itself_and_all_against_a_wrong_one():
 def test_a_probability_that_is_none_is_refused(bad):
     with pytest.raises(ValueError, match="between 0 and 1"):
         Scorer().accumulate(np.array([1]), np.array([bad]))
+
+
+SCORES = {
+    "roc_auc": (roc_auc, sklearn_metrics.roc_auc_score),
+    "average_precision": (average_precision, sklearn_metrics.average_precision_score),
+    "brier": (brier_score, sklearn_metrics.brier_score_loss),
+    "log_loss": (log_loss, sklearn_metrics.log_loss),
+}
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_weighted_scores_equal_scikit_learn_and_repeated_frames(name):
+    ours, theirs = SCORES[name]
+    rng = np.random.default_rng(4)
+    labels, weights = rng.integers(0, 2, 400), rng.integers(0, 4, 400).astype(float)
+    p = np.round(rng.uniform(0.05, 0.95, 400), 1)  # with ties
+    drawn = np.repeat(np.arange(400), weights.astype(int))
+    expected = theirs(labels, p, sample_weight=weights)
+    assert ours(labels, p, weights) == pytest.approx(expected, abs=1e-12)
+    assert ours(labels, p, weights) == pytest.approx(ours(labels[drawn], p[drawn]), abs=1e-12)
+
+
+def test_skill_with_weights_equals_repeated_frames():
+    rng = np.random.default_rng(5)
+    labels, weights = rng.integers(0, 2, 300), rng.integers(0, 3, 300).astype(float)
+    p, other = rng.random(300), rng.random(300)
+    drawn = np.repeat(np.arange(300), weights.astype(int))
+    assert brier_skill(labels, p, weights) == pytest.approx(brier_skill(labels[drawn], p[drawn]))
+    assert skill_against(labels, p, other, weights) == pytest.approx(
+        skill_against(labels[drawn], p[drawn], other[drawn])
+    )
+    assert np.isnan(brier_skill(np.ones(3), np.ones(3)))
+
+
+def test_the_bootstrap_equals_drawing_frames_again():
+    """The interval by weights is that of the naive way: arrays that are drawn anew."""
+    rng = np.random.default_rng(6)
+    labels = np.repeat(rng.integers(0, 2, 40), 10)
+    p = rng.random(400)
+    found = block_bootstrap(roc_auc, labels, p, block=20, rounds=50, seed=3)
+    generator, drawn = np.random.default_rng(3), []
+    for _ in range(50):
+        starts = generator.integers(0, 381, size=20)
+        index = np.concatenate([np.arange(start, start + 20) for start in starts])
+        drawn.append(sklearn_metrics.roc_auc_score(labels[index], p[index]))
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])))

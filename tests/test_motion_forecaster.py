@@ -18,7 +18,7 @@ from realtime.lanes import CarriedState, ExactLanes
 from realtime.stepper import load_stepper
 from training.baselines import algorithmic_baseline
 from training.dataset import ClipSet
-from training.evaluation import evaluate, forecast_clips, forecast_stream
+from training.evaluation import forecast_clips, forecast_stream, run_candidate
 from training.fit import FitOptions
 from training.fit_motion import fit_members, fit_motion, predict
 from training.motion_branch import CENTRE, FLOOR
@@ -31,6 +31,8 @@ from training.motion_forecaster import (
     past_energies,
 )
 from training.run import load_run
+from training.scoring.evaluate import Wanted, evaluate
+from training.scoring.rivals import Rival
 from training.simulated import record_simulation
 
 SMALL = ("clip.height=24", "clip.width=32", "train.epochs=1", "model.members=2")
@@ -122,8 +124,10 @@ def test_the_network_on_frames_says_what_the_fit_saw(run, recording):
 
 
 def test_it_is_scored_like_any_other_model(run, recording):
-    scores = evaluate(run.model, run.config, recording, recording, stride=40)
-    assert 0 <= scores["model"]["roc_auc"]["value"] <= 1
+    wanted = Wanted(every=40, rivals=(Rival.PUBLISHED, Rival.DENSE))
+    result = evaluate(run_candidate(run), recording, None, recording, wanted)
+    assert 0 <= result.model.scores.roc_auc <= 1
+    assert Rival.DENSE not in result.forecasts  # it is no rival of itself
 
 
 def test_its_bundle_runs_live_and_equals_keras(run, recording, tmp_path):

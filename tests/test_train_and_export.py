@@ -1,6 +1,7 @@
 """From a recording to a run to a bundle, by the command line as a user would."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -16,15 +17,20 @@ from export.frozen import freeze
 from export.graphs import clip_graph, step_graph
 from export.parity import Parity, check_parity, measure_parity
 from fishrt.bundle import load_bundle
+from fishrt.cli.evaluate import _subject
 from fishrt.config import ClipConfig, ModelConfig, load_config
+from fishrt.decision import fixed_decision
 from fishrt.errors import ConfigError, ParityError, TrainingError
-from fishrt.recording import Split, load_recording
+from fishrt.recording import load_recording
 from fishrt.simulate import TankSpec
-from training.evaluation import evaluate
+from training.evaluation import run_candidate
 from training.fit import FitOptions, fit
 from training.forecaster import Forecaster
-from training.report import evaluation_table
-from training.run import load_run
+from training.run import load_run, write_record
+from training.scoring.evaluate import Wanted, evaluate
+from training.scoring.footage import find_training
+from training.scoring.record import evaluation_record
+from training.scoring.rivals import Rival
 from training.simulated import record_simulation
 
 QUIET = FitOptions(report=lambda _: None)
@@ -155,26 +161,6 @@ def test_ctrl_c_keeps_the_best_epoch(recording, config, tmp_path):
     assert load_run(tmp_path / "run").config.train == config.train
 
 
-def test_the_threshold_does_not_depend_on_the_scored_footage(run, recording):
-    whole = evaluate(run.model, run.config, recording, recording, stride=5)
-    part = evaluate(run.model, run.config, recording, recording, Split.TRAIN, stride=5)
-    assert whole["threshold"] == part["threshold"]
-
-
-def test_evaluation_scores_network_and_baselines_on_the_same_frames(run, recording):
-    scores = evaluate(run.model, run.config, recording, recording, stride=3)
-    assert scores["frames"] == len(range(119, 2400 - 1 - 45, 3))
-    for name in ("model", "fitted_motion_baseline", "published_motion_baseline"):
-        figure = scores[name]["roc_auc"]
-        assert 0 <= figure["value"] <= 1
-        assert np.isnan([figure["low"], figure["high"]]).all()  # 80 s are too short for intervals
-    best = scores[scores["best_motion_baseline"]]["roc_auc"]["value"]
-    gain = scores["model"]["roc_auc"]["value"] - best
-    assert scores["roc_auc_gain"]["value"] == pytest.approx(gain)
-    assert not scores["beats_motion_baseline"]
-    assert "too little footage to tell" in evaluation_table(scores).caption
-
-
 VARIANTS = {
     "one layer": {"filters": (4,)},
     "two layers": {"filters": (4, 6)},
@@ -264,3 +250,29 @@ def test_the_parity_limit_holds_for_either_graph(bad):
     for name in ("clip", "step"):
         with pytest.raises(ParityError, match=name):
             check_parity(dataclasses.replace(good, **{name: bad}))
+
+
+def test_a_run_and_its_bundle_carry_one_decision_and_score_alike(run, recording, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(run.folder, folder)
+    wanted = Wanted(every=9, rivals=(Rival.CLIMATOLOGY, Rival.PUBLISHED))
+    by_keras = evaluate(run_candidate(run), recording, None, recording, wanted)
+    # the validation part here is too short to choose one
+    decision = fixed_decision(0.31, "a test").model_copy(update={"false_alarms_asked": 2.0})
+    stored = {"threshold": 0.31, "decision": decision.model_dump(mode="json")}
+    write_record(folder / "evaluation.yaml", {**evaluation_record(by_keras), **stored})
+    done = export_run(load_run(folder), tmp_path / "bundle", recording)
+    metadata = load_bundle(done.folder).metadata
+    assert (metadata.decision, metadata.threshold) == (decision, 0.31)
+    assert metadata.trained_on.recording == "tank"  # no path of this machine
+    assert metadata.trained_on.burst_share == run.trained_on.burst_share > 0
+    subject = _subject(str(done.folder), lambda *_: None)
+    assert find_training(subject.trained_on, None, recording) is recording
+    by_onnx = evaluate(subject.candidate, recording, None, None, wanted)
+    assert by_onnx.decision == decision
+    # measured: 6e-8
+    np.testing.assert_allclose(by_onnx.model.probabilities, by_keras.model.probabilities, atol=1e-5)
+    assert Rival.CLIMATOLOGY in by_onnx.forecasts  # known without the footage
+    (folder / "best.weights.h5").unlink()
+    with pytest.raises(TrainingError, match="first epoch did not end"):
+        _subject(str(folder), lambda *_: None)

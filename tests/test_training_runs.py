@@ -20,9 +20,11 @@ from fishrt.recording import load_recording
 from fishrt.simulate import TankSpec
 from fishrt.strategy import Strategy
 from training.devices import make_strategy, step_seconds
-from training.evaluation import evaluate
+from training.evaluation import run_candidate
 from training.fit import FitOptions, fit
 from training.run import load_run
+from training.scoring.evaluate import Wanted, evaluate
+from training.scoring.rivals import QUICK
 from training.simulated import record_simulation
 
 QUIET = FitOptions(report=lambda _: None)
@@ -217,8 +219,8 @@ def test_timing_xla_leaves_the_training_as_it_was(recording, tmp_path, monkeypat
 def test_a_stream_run_is_scored_with_its_state_carried_on(recording, tmp_path):
     fit(recording, config(*STREAM, "train.epochs=1"), tmp_path, QUIET)
     run = load_run(tmp_path)
-    scores = evaluate(run.model, run.config, recording, recording)
-    assert 0 <= scores["model"]["roc_auc"]["value"] <= 1
+    result = evaluate(run_candidate(run), recording, None, recording, Wanted(rivals=QUICK))
+    assert 0 <= result.model.scores.roc_auc <= 1
 
 
 def test_stream_training_needs_footage_for_two_chunks(recording, tmp_path):

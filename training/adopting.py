@@ -6,7 +6,7 @@ import keras
 
 from fishrt.config import Config
 from fishrt.errors import TrainingError
-from fishrt.recording import Recording, split_borders
+from fishrt.recording import MOTION_ENERGY_FILE, Recording, Split, split_borders
 from fishrt.storage import sha256_of
 from training.dataset import ClipSet, class_weights
 from training.run import describe_software
@@ -52,12 +52,14 @@ def describe_run(
     recording: Recording, config: Config, model: keras.Model, weights: tuple[float, float]
 ) -> dict[str, Any]:
     """What `run.yaml` says before the first epoch."""
+    learned = recording.labelled_ends(Split.TRAIN, config.clip.geometry)
     return {
         "software": describe_software(),
         "recording": {
             "folder": str(recording.folder),
             "frames": len(recording.frames),
-            "motion_energy_sha256": sha256_of(recording.folder / "motion_energy.npy"),
+            "motion_energy_sha256": sha256_of(recording.folder / MOTION_ENERGY_FILE),
+            "burst_share": float(recording.burst_label[learned].mean()) if len(learned) else None,
         },
         "seed": config.train.seed,
         "parameters": int(model.count_params()),

@@ -105,3 +105,41 @@ def fitted_baseline(
         return np.asarray(booster.predict_proba(motion_features(m, frames))[:, 1])
 
     return forecast
+
+
+def climatology(share: float, frames: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The share of burst labels in the training footage, said at every frame.
+
+    Args:
+        share: 0 .. 1.
+        frames: Frames t to forecast at, int64 `(N,)`.
+
+    Returns:
+        Probabilities, float64 `(N,)`.
+    """
+    return np.full(len(frames), share)
+
+
+def persistence(
+    labels: NDArray[np.uint8], frames: NDArray[np.int64], horizon: int
+) -> NDArray[np.float64]:
+    """The newest label that is known: what was, goes on.
+
+    The label of frame s needs m[s .. s + horizon], and at frame t motion energy is known up to
+    t - 1, so the newest known label is that of frame t - 1 - horizon.
+
+    Args:
+        labels: Burst labels, entry t for frame t, uint8 `(L,)`.
+        frames: Frames t to forecast at, int64 `(N,)`, each above the horizon.
+        horizon: Frames that a label looks ahead.
+
+    Returns:
+        Probabilities, 0 or 1, float64 `(N,)`.
+
+    Raises:
+        ValueError: If no label is known yet at a frame.
+    """
+    newest = frames - 1 - horizon
+    if len(frames) and newest.min() < 0:
+        raise ValueError(f"frames must be at least {horizon + 1}.")
+    return labels[newest].astype(np.float64)

@@ -2,31 +2,45 @@
 
 import csv
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def plot_curves(history: Path, ax: "Axes") -> None:
+    """Draws the losses of every epoch, and which one was kept.
+
+    Args:
+        history: A run's `history.csv`.
+        ax: Where to draw.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    with history.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    epochs = [int(row["epoch"]) for row in rows]
+    for column, name in (("loss", "training"), ("val_loss", "validation")):
+        values = [float(row[column]) for row in rows]
+        ax.plot(epochs, values, marker="o", markersize=3, label=name)
+    validation = [float(row["val_loss"]) for row in rows]
+    best = validation.index(min(validation))
+    ax.plot(epochs[best], validation[best], "k*", markersize=12, label="kept")
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("cross-entropy (nats)")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.legend()
 
 
 def save_curves(history: Path, picture: Path) -> None:
-    """Draws the losses of every epoch.
+    """Writes the learning curves.
 
     Args:
         history: A run's `history.csv`.
         picture: PNG to write.
     """
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
 
-    with history.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    epochs = [int(row["epoch"]) for row in rows]
     figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
-    for column, name in (("loss", "training"), ("val_loss", "validation")):
-        values = [float(row[column]) for row in rows]
-        axes.plot(epochs, values, marker="o", markersize=3, label=name)
-    validation = [float(row["val_loss"]) for row in rows]
-    best = validation.index(min(validation))
-    axes.plot(epochs[best], validation[best], "k*", markersize=12, label="kept")
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("cross-entropy (nats)")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend()
+    plot_curves(history, figure.subplots())
     figure.savefig(picture, dpi=120)

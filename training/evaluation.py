@@ -1,29 +1,21 @@
-"""Scores of a forecaster on footage that it did not see, beside the motion baseline."""
+"""Forecasts by Keras at a recording's frames, as the live loop makes them, to be scored."""
 
-from dataclasses import asdict, replace
-from typing import Any
-
+import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from fishrt.config import Config, TrainMode
+from fishrt.config import TrainMode
 from fishrt.errors import TrainingError
-from fishrt.metrics import best_youden_threshold, block_bootstrap, brier_skill, roc_auc
-from fishrt.recording import Recording, Split
-from training.baselines import PAST, algorithmic_baseline, fitted_baseline
-from training.dataset import ClipSet, clip_set
+from training.dataset import ClipSet
 from training.networks import AnyForecaster
+from training.run import Run
+from training.scoring.evaluate import Candidate
+from training.scoring.frames import ScoredFrames
 from training.stream_batches import stretches
-
-BLOCK_SECONDS = 20.0
-"""Bootstrap blocks: long against the clip (4 s) and the label's horizon (1.5 s)."""
 
 BATCH = 32
 STREAM_STEPS = 60
-
-NEUTRAL_THRESHOLD = 0.5
-"""Where the validation part has one class only and cannot tell a better one."""
 
 
 def forecast(model: AnyForecaster, mode: TrainMode, clips: ClipSet) -> NDArray[np.float64]:
@@ -102,94 +94,32 @@ def forecast_stream(model: AnyForecaster, clips: ClipSet) -> NDArray[np.float64]
     return found[clips.ends]
 
 
-def evaluate(
-    model: AnyForecaster,
-    config: Config,
-    recording: Recording,
-    training: Recording,
-    split: Split | None = None,
-    stride: int = 5,
-) -> dict[str, Any]:
-    """Scores the network and two motion baselines on the same frames.
+def run_candidate(run: Run) -> Candidate:
+    """A run, to be scored.
 
     Args:
-        model: The network.
-        config: Its config.
-        recording: Footage that it was not trained on.
-        training: The recording that it was trained on; the fitted baseline learns from its
-            training part.
-        split: Which part of `recording`, or None for all of it.
-        stride: Score every so-manyth frame; neighbours are nearly the same.
-
-    Returns:
-        Plain values: frames, share of bursts, and for each forecaster the ROC-AUC and the Brier
-        skill against climatology, with 95 % block-bootstrap intervals; the threshold with the
-        largest Youden's J on the validation part of `training`; whether the network beats the
-        better of the baselines.
-
-    Raises:
-        TrainingError: If the recording does not fit the config, or has one class only.
+        run: A run with its weights.
     """
-    geometry = config.clip.geometry
-    clips = _with_past(clip_set(recording, split, geometry), stride)
-    labels = clips.labels[clips.ends]
-    if not 0 < labels.sum() < len(labels):
-        raise TrainingError(
-            f"every scored frame of {recording.folder} has the same label, so nothing can be "
-            "scored; give longer footage with --test, or another `label.threshold`."
-        )
-    learn = _with_past(clip_set(training, Split.TRAIN, geometry), 1)
-    fitted = fitted_baseline(training.motion_energy, learn.labels, learn.ends)
-    forecasts = {
-        "model": forecast(model, config.train.mode, clips),
-        "published_motion_baseline": algorithmic_baseline(recording.motion_energy, clips.ends),
-        "fitted_motion_baseline": fitted(recording.motion_energy, clips.ends),
-    }
-    block = round(BLOCK_SECONDS * recording.metadata.fps / stride)
-    scores = {
-        name: {
-            "roc_auc": asdict(block_bootstrap(roc_auc, labels, p, block=block)),
-            "brier_skill": asdict(block_bootstrap(brier_skill, labels, p, block=block)),
-        }
-        for name, p in forecasts.items()
-    }
-    rivals = [name for name in forecasts if name != "model"]
-    best = max(rivals, key=lambda name: float(scores[name]["roc_auc"]["value"]))
-    gain = block_bootstrap(
-        _auc_difference,
-        labels,
-        np.stack([forecasts["model"], forecasts[best]], axis=1),
-        block=block,
+    geometry, mode = run.config.clip.geometry, run.config.train.mode
+
+    def at(frames: ScoredFrames) -> NDArray[np.float64]:
+        recording = frames.recording
+        clips = ClipSet(recording.frames, recording.burst_label, frames.ends, geometry)
+        said = forecast(run.model, mode, clips)
+        if not np.isfinite(said).all():
+            raise TrainingError(
+                f"{run.folder} gives forecasts that are no numbers; its weights are damaged, or "
+                "its training went wrong: train again."
+            )
+        return said
+
+    threshold = run.evaluation.get("threshold")
+    return Candidate(
+        name=run.folder.resolve().name,
+        computed_by=f"Keras {keras.__version__} on TensorFlow {tf.__version__}",
+        config=run.config,
+        forecast=at,
+        decision=run.decision,
+        threshold=threshold if isinstance(threshold, float) else None,
+        burst_share=run.trained_on.burst_share if run.trained_on else None,
     )
-    return {
-        "recording": recording.folder.name,
-        "sources": [source.name for source in recording.metadata.sources],
-        "frames": len(clips.ends),
-        "stride": stride,
-        "burst_share": float(labels.mean()),
-        **scores,
-        "best_motion_baseline": best,
-        "roc_auc_gain": asdict(gain),
-        "beats_motion_baseline": bool(gain.low > 0),
-        "threshold": _chosen_threshold(model, config, training, stride),
-    }
-
-
-def _chosen_threshold(
-    model: AnyForecaster, config: Config, training: Recording, stride: int
-) -> float:
-    """The threshold that is best on the validation part; the scored frames have no say in it."""
-    clips = _with_past(clip_set(training, Split.VALIDATION, config.clip.geometry), stride)
-    labels = clips.labels[clips.ends]
-    if not 0 < labels.sum() < len(labels):
-        return NEUTRAL_THRESHOLD
-    return best_youden_threshold(labels, forecast(model, config.train.mode, clips))
-
-
-def _with_past(clips: ClipSet, stride: int) -> ClipSet:
-    """Every so-manyth clip of those with enough motion behind them for the baselines."""
-    return replace(clips, ends=clips.ends[clips.ends >= PAST][::stride])
-
-
-def _auc_difference(labels: NDArray[np.generic], pair: NDArray[np.generic]) -> float:
-    return roc_auc(labels, pair[:, 0]) - roc_auc(labels, pair[:, 1])

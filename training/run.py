@@ -24,11 +24,14 @@ import numpy as np
 import tensorflow as tf
 import yaml
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from fishrt import __version__
+from fishrt.bundle import TrainedOn
 from fishrt.config import Config, dump_config, load_config
+from fishrt.decision import Decision
 from fishrt.errors import TrainingError, output_error
-from fishrt.recording import Recording
+from fishrt.recording import MOTION_ENERGY_FILE, Recording
 from fishrt.storage import sha256_of, write_text
 from fishrt.stored_background import stored_background
 from training.networks import AnyForecaster, build_network
@@ -52,6 +55,7 @@ class Run:
         model: The network with the best weights.
         evaluation: Scores on unseen footage; empty if none were made.
         background: uint8 `(H, W)` that preprocessing subtracts, or None.
+        trained_on: The recording that it learned from, if that was written down.
     """
 
     folder: Path
@@ -59,6 +63,24 @@ class Run:
     model: AnyForecaster
     evaluation: dict[str, Any]
     background: NDArray[np.uint8] | None
+    trained_on: TrainedOn | None = None
+
+    @property
+    def decision(self) -> Decision | None:
+        """When an alarm starts and ends, as the evaluation chose it; None where it did not.
+
+        Raises:
+            TrainingError: If what is stored is damaged.
+        """
+        stored = self.evaluation.get("decision")
+        if stored is None:
+            return None
+        try:
+            return Decision.model_validate(stored)
+        except ValidationError as error:
+            raise TrainingError(
+                f"{self.folder / EVALUATION_FILE} is damaged; train again, or delete it."
+            ) from error
 
 
 def describe_software() -> dict[str, str]:
@@ -117,7 +139,7 @@ def resumable_config(folder: Path, asked: Config, recording: Recording) -> Confi
         digest = made_from["motion_energy_sha256"]
     except (OSError, yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
         raise TrainingError(f"{folder / RUN_FILE} cannot be read or is damaged.") from error
-    if digest != sha256_of(recording.folder / "motion_energy.npy"):
+    if digest != sha256_of(recording.folder / MOTION_ENERGY_FILE):
         raise TrainingError(f"{folder} was trained on other footage than {recording.folder}.")
     free = {"epochs", "patience"}
     for section in asked.model_fields_set:
@@ -179,7 +201,29 @@ def load_run(folder: Path) -> Run:
         model,
         _evaluation(folder),
         stored_background(folder, "the run", TrainingError),
+        _trained_on(folder),
     )
+
+
+def _trained_on(folder: Path) -> TrainedOn | None:
+    """The recording that `run.yaml` names; None for imported weights, which name none."""
+    try:
+        record = yaml.safe_load((folder / RUN_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise TrainingError(f"{folder / RUN_FILE} cannot be read or is damaged.") from error
+    recording = record.get("recording") if isinstance(record, dict) else None
+    if not isinstance(recording, dict):
+        return None
+    try:
+        return TrainedOn(
+            recording=recording["folder"],
+            motion_energy_sha256=recording["motion_energy_sha256"],
+            burst_share=recording.get("burst_share"),
+        )
+    except (KeyError, ValidationError) as error:
+        raise TrainingError(f"{folder / RUN_FILE} cannot be read or is damaged.") from error
 
 
 def _evaluation(folder: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import typer
 
 from fishrt import __version__
 from fishrt.cli.bench import bench
+from fishrt.cli.evaluate import evaluate
 from fishrt.cli.export import export
 from fishrt.cli.import_checkpoint import import_checkpoint
 from fishrt.cli.live import live
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command()(prepare)
 app.command()(simulate)
 app.command()(train)
+app.command()(evaluate)
 app.command("import-checkpoint")(import_checkpoint)
 app.command()(export)
 app.command()(live)

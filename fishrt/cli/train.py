@@ -134,21 +134,30 @@ def _score(
     output: Path, footage: "Recording", unseen: "Recording | None", console: "Console"
 ) -> None:
     """Scores the best epoch on footage that it did not see, and says where the run is."""
-    from fishrt.errors import TrainingError
+    from fishrt.errors import RecordingError
     from fishrt.recording import Split
-    from training.evaluation import evaluate
-    from training.report import evaluation_table
+    from training.evaluation import run_candidate
     from training.run import EVALUATION_FILE, load_run, write_record
+    from training.scoring.evaluate import Wanted, evaluate
+    from training.scoring.record import evaluation_record
+    from training.scoring.rivals import QUICK
+    from training.scoring.table import for_terminal
 
     run = load_run(output)
-    console.print(f"scoring the best epoch on {(unseen or footage).folder} ...")
+    scored = unseen or footage
+    console.print(f"scoring the best epoch on {scored.folder} ...")
     try:
-        scores = evaluate(
-            run.model, run.config, unseen or footage, footage, None if unseen else Split.TEST
+        result = evaluate(
+            run_candidate(run),
+            scored,
+            None if unseen else Split.TEST,
+            footage,
+            Wanted(rivals=QUICK),
         )
-    except TrainingError as error:  # the run itself is good; only the footage cannot score it
+    except RecordingError as error:  # the run itself is good; only the footage cannot score it
         console.print(f"not scored: {error}")
     else:
-        write_record(output / EVALUATION_FILE, scores)
-        console.print(evaluation_table(scores))
-    console.print(f"the run is in {output}; make a bundle with: fishrt export {output}")
+        write_record(output / EVALUATION_FILE, evaluation_record(result))
+        console.print(for_terminal(result))
+    console.print(f"the run is in {output}; look closer with: fishrt evaluate {output} RECORDING")
+    console.print(f"make a bundle with: fishrt export {output}")
