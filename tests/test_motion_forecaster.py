@@ -230,7 +230,7 @@ def test_it_beats_the_published_baseline_on_the_published_validation_part(refere
     interval = block_bootstrap(roc_auc, truth[frames], forecast, block=300)
     skill = brier_skill(truth[frames], forecast)
     baseline = roc_auc(truth[frames], algorithmic_baseline(unseen, frames))
-    print(f"validation AUC {auc:.4f} ({interval.low:.3f} .. {interval.high:.3f}), Brier skill")
-    print(f"{skill:.3f}, mean {forecast.mean():.3f}; published rule {baseline:.4f}")
+    print(f"validation AUC {auc:.4f} ({interval.low:.3f} .. {interval.high:.3f})")
+    print(f"Brier skill {skill:.3f}, mean {forecast.mean():.3f}; published rule {baseline:.4f}")
     assert baseline == pytest.approx(0.786, abs=0.001)
-    assert auc >= 0.84  # measured: see docs/evaluation.md
+    assert auc >= 0.85  # measured: 0.8559

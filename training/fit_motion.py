@@ -171,9 +171,7 @@ def predict(
     return np.asarray(1.0 / (1.0 + np.exp(-np.concatenate(odds).astype(np.float64))))
 
 
-def _pasts(
-    energy: NDArray[np.float64], frames: NDArray[np.int64]
-) -> Iterator[NDArray[np.float32]]:
+def _pasts(energy: NDArray[np.float64], frames: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
     """What lies before the frames, some at a time: of an hour at once it would be 400 MB."""
     for first in range(0, len(frames), PREDICT_BATCH):
         yield past_energies(energy, frames[first : first + PREDICT_BATCH])
