@@ -3,8 +3,8 @@
     python -m benchmarks.motion_blocks ../shared/reference/published_targets/train
 
 The folder holds `motion_energy.npy` and `burst_label.npy`, entry t of both for frame t. Each of
-five blocks is forecast by a model that learned from the others, with gaps as long as what a forecast
-looks at, so that no frame is on both sides.
+five blocks is forecast by a model that learned from the others, with gaps as long as what a
+forecast looks at, so that no frame is on both sides.
 """
 
 import argparse
