@@ -8,7 +8,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from export.frozen import log_energy, scale
-from training.motion_forecaster import MotionForecaster, motion_features
+from training.motion_forecaster import FEATURE_LIMIT, MotionForecaster, motion_features
 
 Tensor = Any
 Array = NDArray[np.float32]
@@ -19,12 +19,14 @@ class FrozenMotionForecaster:
     """The whole network as numbers.
 
     Attributes:
+        levels: float32 `(levels,)`, log motion energies that bursts are counted by.
         mean: float32 `(features,)`, subtracted from the features.
         scale: float32 `(features,)`, multiplied with them after.
         members: Kernel and bias of every dense layer of every member; all but a member's last
             have a ReLU.
     """
 
+    levels: Array
     mean: Array
     scale: Array
     members: tuple[tuple[tuple[Array, Array], ...], ...]
@@ -33,6 +35,7 @@ class FrozenMotionForecaster:
 def freeze_motion(model: MotionForecaster) -> FrozenMotionForecaster:
     """Takes a motion forecaster's weights out as numbers."""
     return FrozenMotionForecaster(
+        model.levels.numpy(),
         model.feature_mean.numpy(),
         model.feature_scale.numpy(),
         tuple(
@@ -52,7 +55,7 @@ def motion_step(
         time_step: uint8 `(1, 1, H, W)`.
         last: The frame before, float32 `(lanes, 1, H, W)`.
         seen: Whether there is one, float32 `(lanes, 1, 1, 1)`.
-        past: Log motion energies, float32 `(lanes, 180)`.
+        past: Log motion energies, float32 `(lanes, 900)`.
 
     Returns:
         Probability float32 `(lanes,)`, then the new states in the same order.
@@ -71,7 +74,7 @@ def motion_clip(network: FrozenMotionForecaster, frames: Tensor) -> tuple[Tensor
 
     Args:
         network: The network.
-        frames: uint8 `(1, 181, 1, H, W)`.
+        frames: uint8 `(1, 901, 1, H, W)`.
 
     Returns:
         Probability float32 `(1,)`.
@@ -82,8 +85,9 @@ def motion_clip(network: FrozenMotionForecaster, frames: Tensor) -> tuple[Tensor
 
 
 def _probability(network: FrozenMotionForecaster, past: Tensor) -> Tensor:
-    features = motion_features(past) - tf.constant(network.mean)
+    features = motion_features(past, tf.constant(network.levels)) - tf.constant(network.mean)
     features = features * tf.constant(network.scale)
+    features = tf.clip_by_value(features, -FEATURE_LIMIT, FEATURE_LIMIT)
     odds = []
     for layers in network.members:
         *inner, (kernel, bias) = layers

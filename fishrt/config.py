@@ -25,8 +25,8 @@ from fishrt.motion import LabelRule
 from fishrt.preprocess import Background, Polarity, RegionOfInterest
 
 SHOWN_VALUE_LENGTH = 60
-MOTION_PAST = 180
-"""Motion energies that a motion model looks back on: six seconds at 30 fps."""
+MOTION_PAST = 900
+"""Motion energies that a motion model looks back on: thirty seconds at 30 fps."""
 
 CONFIG_FOLDERS = (Path(__file__).parent / "configs", Path(__file__).parent.parent / "configs")
 

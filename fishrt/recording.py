@@ -158,6 +158,17 @@ class Recording:
     burst_label: NDArray[np.uint8]
     background: NDArray[np.uint8] | None = None
 
+    @property
+    def label_energy(self) -> NDArray[np.float64]:
+        """Motion energy that the labels come from, float64 `(T - 1,)`: mended where it was."""
+        mended = self.folder / LABEL_ENERGY_FILE
+        if not mended.exists():
+            return self.motion_energy
+        energy = _load_array(mended, np.float64)
+        if len(energy) != len(self.motion_energy):
+            raise RecordingError(f"{mended} has another length than the recording; make it again.")
+        return energy
+
     def labelled_ends(self, split: Split | None, geometry: ClipGeometry) -> NDArray[np.int64]:
         """Frames of a split that end a whole clip and begin a whole label window.
 

@@ -1,7 +1,12 @@
 """The motion forecaster: what it sees, how good it is, and that it runs live."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 pytest.importorskip("keras", reason="the train extra is not installed")
 pytest.importorskip("tf2onnx", reason="the export extra is not installed")
@@ -10,7 +15,7 @@ from export.bundle import export_run
 from fishrt.bundle import load_bundle
 from fishrt.config import load_config
 from fishrt.errors import ConfigError, TrainingError
-from fishrt.metrics import roc_auc
+from fishrt.metrics import block_bootstrap, brier_skill, roc_auc
 from fishrt.motion import LabelRule, burst_labels
 from fishrt.recording import load_recording
 from fishrt.simulate import TankSpec
@@ -24,7 +29,10 @@ from training.fit_motion import fit_members, fit_motion, predict
 from training.motion_branch import CENTRE, FLOOR
 from training.motion_forecaster import (
     FEATURES,
+    JITTER_WINDOWS,
     LAGS,
+    LONG_WINDOWS,
+    SHARE_WINDOWS,
     WINDOWS,
     MotionForecaster,
     motion_features,
@@ -34,6 +42,7 @@ from training.run import load_run
 from training.scoring.evaluate import Wanted, evaluate
 from training.scoring.rivals import Rival
 from training.simulated import record_simulation
+from training.soft_labels import soft_labels
 
 SMALL = ("clip.height=24", "clip.width=32", "train.epochs=1", "model.members=2")
 QUIET = FitOptions(report=lambda _: None)
@@ -44,13 +53,14 @@ def config(*changes):
 
 
 def test_features_equal_a_plain_loop():
-    past = np.random.default_rng(0).normal(size=(4, 180)).astype(np.float32)
-    got = np.asarray(motion_features(past))
+    past = np.random.default_rng(0).normal(size=(4, 900)).astype(np.float32)
+    levels = np.array([-0.5, 0.0, 0.7, 1.5], np.float32)
+    got = np.asarray(motion_features(past, levels))
     assert got.shape == (4, FEATURES)
     for row, features in zip(past.astype(float), got, strict=True):
-        expected = [row[180 - lag] for lag in LAGS]
+        expected = [row[900 - lag] for lag in LAGS]
         for length in WINDOWS:
-            w = row[180 - length :]
+            w = row[900 - length :]
             span = w.max() - w.min()
             half = length // 2
             expected += [
@@ -62,16 +72,65 @@ def test_features_equal_a_plain_loop():
                 (row[-1] - w.min()) / (span + 1e-3),
                 w[half:].mean() - w[:half].mean(),
             ]
+        change = np.diff(row)
+        for n in JITTER_WINDOWS:
+            expected.append(np.sqrt(np.mean(change[-n:] ** 2)))
+            expected.append(np.mean([change[-i] * change[-i - 1] for i in range(1, n + 1)]))
+        for n in LONG_WINDOWS:
+            expected += [row[-n:].mean(), row[-n:].std()]
+        for level in levels:
+            above = 1 / (1 + np.exp(-(row - level) / 0.05))
+            expected += [above[-n:].mean() for n in SHARE_WINDOWS]
         np.testing.assert_allclose(features, expected, atol=1e-4)  # measured: 2e-6
 
 
 def test_the_past_of_a_frame_ends_just_before_it():
-    energy = np.random.default_rng(0).random(400)
-    past = past_energies(energy, np.array([3, 180, 400]))
+    energy = np.random.default_rng(0).random(1200)
+    past = past_energies(energy, np.array([1, 3, 700, 900, 1200]))
     scaled = np.log((energy + FLOOR) / CENTRE)
-    np.testing.assert_allclose(past[1], scaled[:180], atol=1e-5)
-    np.testing.assert_allclose(past[2], scaled[220:], atol=1e-5)
-    np.testing.assert_allclose(past[0], [*[scaled[0]] * 177, *scaled[:3]], atol=1e-5)
+    np.testing.assert_allclose(past[3], scaled[:900], atol=1e-5)
+    np.testing.assert_allclose(past[4], scaled[300:], atol=1e-5)
+    # where less is known, it is mirrored back and forth
+    np.testing.assert_allclose(past[0], [scaled[0]] * 900, atol=1e-5)
+    np.testing.assert_allclose(past[2], np.pad(scaled[:700], (200, 0), "reflect"), atol=1e-5)
+    np.testing.assert_allclose(past[1], np.pad(scaled[:3], (897, 0), "reflect"), atol=1e-5)
+    for frame in (0, 1201):
+        with pytest.raises(ValueError, match="between 1 and 1200"):
+            past_energies(energy, np.array([frame]))
+
+
+@given(
+    st.integers(0, 2**31),
+    st.builds(
+        LabelRule,
+        st.integers(1, 60),
+        st.sampled_from([0.0, 0.05, 0.1, 0.5]),
+        st.sampled_from([0.0, 0.001, 0.003]),
+    ),
+)
+def test_soft_labels_agree_with_the_rule_on_every_clear_case(seed, rule):
+    energy = np.random.default_rng(seed).gamma(4, 0.0004, 200)
+    soft, hard = soft_labels(energy, rule), burst_labels(energy, rule)
+    assert soft.shape == hard.shape
+    assert ((soft >= 0) & (soft <= 1)).all()
+    # a burst is on the inner side of both borders, where each factor is at least one half
+    assert (soft[hard == 1] >= 0.25 - 1e-9).all()
+    assert (soft[hard == 0] <= 0.5 + 1e-9).all()
+    tenfold = soft_labels(energy * 10, replace(rule, threshold=rule.threshold * 10))
+    np.testing.assert_allclose(soft, tenfold, atol=1e-9)
+
+
+def test_soft_labels_equal_a_plain_loop():
+    energy = np.random.default_rng(2).gamma(4, 0.0003, 300)
+    expected = []
+    for t in range(300 - 45):
+        window = energy[t : t + 46]
+        span = window.max() - window.min()
+        rises = (span - 0.001) / 0.0001
+        is_low = (0.1 - (energy[t] - window.min()) / span) / 0.03
+        expected.append(1 / (1 + math.exp(-rises)) / (1 + math.exp(-is_low)))
+    np.testing.assert_allclose(soft_labels(energy, LabelRule()), expected, atol=1e-12)
+    assert soft_labels(energy[:45], LabelRule()).shape == (0,)
 
 
 def randomised(settings):
@@ -85,10 +144,10 @@ def randomised(settings):
 
 def test_no_forecast_knows_the_future():
     model = randomised(config())
-    energy = np.random.default_rng(1).random(600) * 0.01
-    frames = np.arange(181, 600)
+    energy = np.random.default_rng(1).random(1300) * 0.01
+    frames = np.arange(1, 1300)
     before = predict(model, energy, frames)
-    for at in (200, 333, 599):
+    for at in (50, 200, 933, 1299):
         changed = energy.copy()
         changed[at:] = 0.02
         after = predict(model, changed, frames)
@@ -99,8 +158,8 @@ def test_no_forecast_knows_the_future():
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory):
     folder = tmp_path_factory.mktemp("recording") / "tank"
-    split = ("split.train=0.5", "split.validation=0.2")
-    record_simulation(TankSpec(seed=4), 3600, config(*split), folder)
+    split = ("split.train=0.4", "split.validation=0.3")
+    record_simulation(TankSpec(seed=4), 4500, config(*split), folder)
     return load_recording(folder)
 
 
@@ -133,21 +192,21 @@ def test_it_is_scored_like_any_other_model(run, recording):
 def test_its_bundle_runs_live_and_equals_keras(run, recording, tmp_path):
     bundle = load_bundle(export_run(run, tmp_path / "bundle", recording).folder)
     geometry = run.config.clip.geometry
-    frames = recording.frames[:260]
+    frames = recording.frames[:1000]
     stream = CarriedState(load_stepper(bundle, 1), geometry)
     said = [stream.push(frame).probability for frame in frames]
-    assert said[:180] == [None] * 180
-    ends = np.arange(180, 260)
+    assert said[:900] == [None] * 900
+    ends = np.arange(900, 1000)
     expected = predict(run.model, recording.motion_energy, ends)
-    np.testing.assert_allclose(np.array(said[180:], float), expected, atol=1e-5)
-    # a window is all that it looks at, so lanes say the same
-    lanes = ExactLanes(load_stepper(bundle, geometry.steps), geometry)
+    np.testing.assert_allclose(np.array(said[900:], float), expected, atol=1e-5)
+    # a window is all that it looks at, so lanes say the same; every thirtieth frame, for speed
+    lanes = ExactLanes(load_stepper(bundle, 31), geometry, every=30)
     by_lanes = [lanes.push(frame).probability for frame in frames]
-    np.testing.assert_allclose(np.array(by_lanes[180:], float), expected, atol=1e-5)
+    np.testing.assert_allclose(np.array(by_lanes[900::30], float), expected[::30], atol=1e-5)
 
 
 def test_what_makes_no_sense_is_a_sentence(recording, run, tmp_path):
-    with pytest.raises(ConfigError, match=r"clip\.steps=181"):
+    with pytest.raises(ConfigError, match=r"clip\.steps=901"):
         config("clip.steps=30")
     for options in (FitOptions(resume=True), FitOptions(start=run)):
         with pytest.raises(TrainingError, match="trains in a minute"):
@@ -162,15 +221,20 @@ def test_it_beats_the_published_baseline_on_the_published_validation_part(refere
         folder = reference / "published_targets" / part
         return np.load(folder / "motion_energy.npy"), np.load(folder / "burst_label.npy")
 
-    energy, labels = load("train")
+    energy, _ = load("train")
     settings = load_config("motion")
     model = MotionForecaster(settings.clip, settings.model)
-    fit_members(model, energy, labels, np.arange(119, len(energy) - 46), settings, (1.0, 1.0))
+    targets = soft_labels(energy, settings.label.rule)
+    fit_members(model, energy, targets, np.arange(119, len(energy) - 46), settings, (1.0, 1.0))
     unseen, truth = load("validation")
     frames = np.arange(119, len(unseen) - 46)
     assert (burst_labels(unseen, LabelRule())[frames] == truth[frames]).all()
-    auc = roc_auc(truth[frames], predict(model, unseen, frames))
+    forecast = predict(model, unseen, frames)
+    auc = roc_auc(truth[frames], forecast)
+    interval = block_bootstrap(roc_auc, truth[frames], forecast, block=300)
+    skill = brier_skill(truth[frames], forecast)
     baseline = roc_auc(truth[frames], algorithmic_baseline(unseen, frames))
-    print(f"validation AUC {auc:.4f}, published rule {baseline:.4f}")
+    print(f"validation AUC {auc:.4f} ({interval.low:.3f} .. {interval.high:.3f})")
+    print(f"Brier skill {skill:.3f}, mean {forecast.mean():.3f}; published rule {baseline:.4f}")
     assert baseline == pytest.approx(0.786, abs=0.001)
-    assert auc >= 0.84  # measured: see docs/evaluation.md
+    assert auc >= 0.85  # measured: 0.8559

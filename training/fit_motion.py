@@ -1,6 +1,7 @@
 """Fitting the motion forecaster: to motion energy and labels, without touching a frame."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,14 @@ from fishrt.stored_background import save_background
 from training.adopting import adopt, class_weights_of, describe_run
 from training.dataset import clip_set
 from training.fit import FitOptions, FitResult
-from training.motion_forecaster import MotionForecaster, motion_features, past_energies
+from training.motion_branch import log_energy
+from training.motion_forecaster import (
+    FEATURE_LIMIT,
+    LEVEL_QUANTILES,
+    MotionForecaster,
+    motion_features,
+    past_energies,
+)
 from training.run import (
     RUN_FILE,
     WEIGHTS_FILE,
@@ -25,6 +33,7 @@ from training.run import (
     start_run,
     write_record,
 )
+from training.soft_labels import soft_labels
 from training.watcher import Tell
 
 SCALE_FLOOR = 1e-3
@@ -69,7 +78,7 @@ def fit_motion(
     fit_members(
         model,
         recording.motion_energy,
-        recording.burst_label,
+        soft_labels(recording.label_energy, recording.metadata.label.rule),
         train.ends,
         config,
         weights,
@@ -101,7 +110,7 @@ def fit_motion(
 def fit_members(
     model: MotionForecaster,
     energy: NDArray[np.float64],
-    labels: NDArray[np.generic],
+    targets: NDArray[np.float64],
     frames: NDArray[np.int64],
     config: Config,
     weights: tuple[float, float],
@@ -112,22 +121,24 @@ def fit_members(
     Args:
         model: The network; its weights are set.
         energy: Motion energy m, float64 `(T - 1,)`.
-        labels: Burst labels, entry t for frame t.
+        targets: What to learn, 0 .. 1, entry t for frame t: `soft_labels`, or burst labels.
         frames: Frames to learn from, int64 `(N,)`.
         config: Epochs, batch size, learning rate, seed.
         weights: Weights of calm and burst frames.
         tell: Takes name, members done and members in all, for a progress bar.
     """
-    past = past_energies(energy, frames)
+    known = np.asarray(log_energy(energy[frames - 1].astype(np.float32)))
+    model.levels.assign(np.quantile(known, LEVEL_QUANTILES))
     features = np.concatenate(
-        [np.asarray(motion_features(past[i : i + PREDICT_BATCH])) for i in _starts(past)]
+        [np.asarray(motion_features(past, model.levels)) for past in _pasts(energy, frames)]
     )
     mean, spread = features.mean(axis=0), features.std(axis=0)
     model.feature_mean.assign(mean)
     model.feature_scale.assign(1.0 / np.maximum(spread, SCALE_FLOOR))
     scaled = (features - mean) / np.maximum(spread, SCALE_FLOOR)
-    target = np.asarray(labels)[frames].astype(np.float32)
-    importance = np.where(target > 0, weights[1], weights[0]).astype(np.float32)
+    scaled = np.clip(scaled, -FEATURE_LIMIT, FEATURE_LIMIT)
+    target = np.asarray(targets)[frames].astype(np.float32)
+    importance = (weights[0] + (weights[1] - weights[0]) * target).astype(np.float32)
     settings = config.train
     for number, layers in enumerate(model.members):
         keras.utils.set_random_seed(settings.seed * 1000 + number)
@@ -156,13 +167,14 @@ def predict(
     model: MotionForecaster, energy: NDArray[np.float64], frames: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Probabilities from motion energy, float64 `(N,)`; at frame t from m up to t - 1."""
-    past = past_energies(energy, frames)
-    odds = [np.asarray(model.log_odds(past[i : i + PREDICT_BATCH])) for i in _starts(past)]
+    odds = [np.asarray(model.log_odds(past)) for past in _pasts(energy, frames)]
     return np.asarray(1.0 / (1.0 + np.exp(-np.concatenate(odds).astype(np.float64))))
 
 
-def _starts(past: NDArray[np.float32]) -> range:
-    return range(0, len(past), PREDICT_BATCH)
+def _pasts(energy: NDArray[np.float64], frames: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
+    """What lies before the frames, some at a time: of an hour at once it would be 400 MB."""
+    for first in range(0, len(frames), PREDICT_BATCH):
+        yield past_energies(energy, frames[first : first + PREDICT_BATCH])
 
 
 def _fresh(layers: list[Any]) -> list[Any]:

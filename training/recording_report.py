@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fishrt.errors import output_error
 from fishrt.footage.threshold import window_ranges
 from fishrt.preprocess import load_background
-from fishrt.recording import LABEL_ENERGY_FILE, Recording, Split, load_recording
+from fishrt.recording import Recording, Split, load_recording
 from fishrt.storage import write_text
 from training.prepare import EXAMPLES_FOLDER
 
@@ -150,9 +150,7 @@ def _plot_background(recording: Recording, ax: Axes) -> None:
 def _plot_ranges(recording: Recording, ax: Axes) -> None:
     label = recording.metadata.label
     stretches = [part for source in recording.metadata.sources for part in source.stretches]
-    mended = recording.folder / LABEL_ENERGY_FILE
-    energy = np.load(mended) if mended.exists() else recording.motion_energy
-    ranges = window_ranges(energy, stretches, label.horizon)
+    ranges = window_ranges(recording.label_energy, stretches, label.horizon)
     if len(ranges):
         ax.hist(ranges, bins=50, range=(0, float(np.quantile(ranges, 0.995)) or 1), color="#345")
     ax.axvline(label.threshold, color="#b00", label=f"threshold {label.threshold:.2g}")
