@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from fishrt.bootstrap import block_bootstrap
 from fishrt.config import MOTION_PAST, load_config
-from fishrt.metrics import block_bootstrap, roc_auc
+from fishrt.metrics import roc_auc
 from training.baselines import algorithmic_baseline
 from training.fit_motion import fit_members, predict
 from training.motion_forecaster import MotionForecaster
@@ -22,7 +23,7 @@ from training.soft_labels import soft_labels
 
 BLOCKS = 5
 BOOTSTRAP_FRAMES = 600
-"""Bootstrap blocks of twenty seconds, as in `training.evaluation`."""
+"""Bootstrap blocks of twenty seconds, as in `training.scoring`."""
 
 
 def main() -> None:

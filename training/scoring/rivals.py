@@ -132,8 +132,10 @@ def _dense(training: Recording, frames: NDArray[np.int64]) -> Forecast:
     from fishrt.config import load_config
     from training.fit_motion import fit_members, predict
     from training.motion_forecaster import MotionForecaster
+    from training.soft_labels import soft_labels
 
     config = load_config("motion")
     model = MotionForecaster(config.clip, config.model)
-    fit_members(model, training.motion_energy, training.burst_label, frames, config, (1.0, 1.0))
+    targets = soft_labels(training.label_energy, training.metadata.label.rule)
+    fit_members(model, training.motion_energy, targets, frames, config, (1.0, 1.0))
     return lambda recording, frames: predict(model, recording.motion_energy, frames)
