@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from fishrt.bundle import Bundle, load_bundle
+from fishrt.bundle import Bundle, GraphPrecision, load_bundle
 from fishrt.config import Config, TrainMode
 from fishrt.errors import BundleError, ConfigError, OutputError, SourceError
 from fishrt.video import VideoSource, open_source
@@ -46,6 +46,7 @@ class LiveOptions:
         overwrite: Whether existing files may be replaced.
         window: Whether to show a window.
         frames: Frames to write at most, or None.
+        precision: Which of the bundle's step graphs to run.
         pace: How fast to go where the source has no pace of its own.
         overrides: Settings of this camera, such as `preprocess.polarity=dark`.
     """
@@ -61,6 +62,7 @@ class LiveOptions:
     overwrite: bool = False
     window: bool = False
     frames: int | None = None
+    precision: GraphPrecision = GraphPrecision.FP32
     pace: Pace = Pace.REALTIME
     overrides: tuple[str, ...] = ()
 
@@ -164,7 +166,7 @@ def make_forecaster(
     geometry = clip.geometry
 
     def make_stepper(lanes: int) -> Stepper:
-        return load_stepper(bundle, lanes)
+        return load_stepper(bundle, lanes, precision=options.precision)
 
     if mode is TrainMode.STREAM:
         stepper, budget = fit_stream(make_stepper, geometry, fps or clip.fps)

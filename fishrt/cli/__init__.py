@@ -14,6 +14,7 @@ from fishrt.cli.bench import bench
 from fishrt.cli.export import export
 from fishrt.cli.import_checkpoint import import_checkpoint
 from fishrt.cli.live import live
+from fishrt.cli.parity import parity
 from fishrt.cli.prepare import prepare
 from fishrt.cli.simulate import simulate
 from fishrt.cli.train import train
@@ -31,6 +32,7 @@ app.command()(simulate)
 app.command()(train)
 app.command("import-checkpoint")(import_checkpoint)
 app.command()(export)
+app.command()(parity)
 app.command()(live)
 app.command()(bench)
 

@@ -64,6 +64,10 @@ def live(
         ),
     ] = None,
     frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
+    precision: Annotated[
+        str,
+        typer.Option(help="fp32, or fp16 where the bundle has it; on a CPU fp16 is slower."),
+    ] = "fp32",
     as_fast_as_possible: Annotated[
         bool,
         typer.Option(
@@ -93,6 +97,7 @@ def live(
     require("cpu", "onnxruntime")
     from rich.console import Console
 
+    from fishrt.bundle import GraphPrecision
     from fishrt.config import TrainMode
     from fishrt.errors import ExitCode
     from realtime.capture import Pace
@@ -101,6 +106,10 @@ def live(
 
     if mode is not None and mode not in [*TrainMode]:
         raise typer.BadParameter(f"{mode!r} is neither window nor stream.", param_hint="--mode")
+    if precision not in [*GraphPrecision]:
+        raise typer.BadParameter(
+            f"{precision!r} is neither fp32 nor fp16.", param_hint="--precision"
+        )
     if output is None and not as_json and not sys.stdout.isatty():
         output = "-"
     if as_json and output == "-":
@@ -123,6 +132,7 @@ def live(
             overwrite=overwrite,
             window=window_wanted(window),
             frames=frames,
+            precision=GraphPrecision(precision),
             pace=Pace.AS_FAST_AS_POSSIBLE if as_fast_as_possible else Pace.REALTIME,
             overrides=tuple(overrides or ()),
         ),
