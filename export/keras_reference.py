@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from export.reference import (
@@ -189,8 +190,9 @@ def _trace(model: AnyForecaster, clip: NDArray[np.uint8]) -> dict[str, NDArray[n
     """Sampled states after every step of a clip."""
     rows: list[list[NDArray[np.float32]]] = []
     states = model.zero_states(1)
+    step = tf.function(lambda x, *old: model.step(x, list(old))[1], autograph=False)
     for time_step in clip:
-        _, states = model.step(np.moveaxis(time_step, 0, -1)[None], states)
+        states = step(tf.constant(np.moveaxis(time_step, 0, -1)[None]), *states)
         rows.append([sample(_state(state))[0] for state in states])
     names = [spec.name for spec in model.state_specs]
     return {name: np.stack(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}

@@ -155,8 +155,8 @@ class OnnxStepper:
 
         threads = self._session.get_session_options().intra_op_num_threads
         return (
-            f"ONNX Runtime {onnxruntime.__version__} on the CPU with {count(threads, 'thread')}, "
-            f"{self._precision.upper()}, {count(self.lanes, 'lane')} a phase"
+            f"ONNX Runtime {onnxruntime.__version__} on the CPU in {self._precision.upper()} with "
+            f"{count(threads, 'thread')}, {count(self.lanes, 'lane')} a phase"
         )
 
     def _binding(self, source: int, target: int) -> Any:
