@@ -146,9 +146,7 @@ def open_bound(
             if frames
             else rng.normal(0, 0.3, shapes[value.name]).astype(np.float32)
         )
-        binding.bind_input(
-            value.name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data
-        )
+        binding.bind_input(value.name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
         kept.append(array)
     for value in session.get_outputs():
         array = np.zeros(shapes.get(value.name.removeprefix("next_"), [lanes]), np.float32)
@@ -167,7 +165,7 @@ def time_in_turns(
         for name, (session, binding, _) in opened.items():
             wall, cpu = time.perf_counter(), time.process_time()
             session.run_with_iobinding(binding)
-            if number >= 3:  # noqa: PLR2004 - warm-up
+            if number >= 3:
                 times[name].append(
                     (1e3 * (time.perf_counter() - wall), 1e3 * (time.process_time() - cpu))
                 )

@@ -107,9 +107,7 @@ def open_runner(
     )
 
 
-def zero_states(
-    states: tuple[StateSpec, ...], lanes: int, precision: GraphPrecision
-) -> States:
+def zero_states(states: tuple[StateSpec, ...], lanes: int, precision: GraphPrecision) -> States:
     """States of zeros, in the types of graphs of that precision."""
     return {s.name: np.zeros((lanes, *s.shape), s.dtype(precision)) for s in states}
 
@@ -118,9 +116,7 @@ def step_function(session: Any) -> StepFunction:
     """The step of an open session."""
     names = [output.name for output in session.get_outputs()]
 
-    def step(
-        time_step: NDArray[np.uint8], states: States
-    ) -> tuple[NDArray[np.float32], States]:
+    def step(time_step: NDArray[np.uint8], states: States) -> tuple[NDArray[np.float32], States]:
         values = dict(
             zip(names, session.run(names, {"time_step": time_step, **states}), strict=True)
         )

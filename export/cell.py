@@ -56,9 +56,7 @@ def log_energy(energies: Tensor) -> Tensor:
     return tf.math.log((energies + tf.constant(FLOOR)) * tf.constant(1.0 / CENTRE))
 
 
-def dense(
-    x: Tensor, layer: tuple[NDArray[Any], NDArray[Any]], precision: GraphPrecision
-) -> Tensor:
+def dense(x: Tensor, layer: tuple[NDArray[Any], NDArray[Any]], precision: GraphPrecision) -> Tensor:
     """A dense layer: kernel `(features, units)` and bias `(units,)`, float32."""
     kernel, bias = layer
     return tf.matmul(x, constant(kernel, precision)) + constant(bias, precision)

@@ -143,9 +143,7 @@ def step(
     return (_head(frozen, x, motion), *new_states)
 
 
-def clip(
-    frozen: FrozenForecaster, precision: GraphPrecision, frames: Tensor
-) -> tuple[Tensor, ...]:
+def clip(frozen: FrozenForecaster, precision: GraphPrecision, frames: Tensor) -> tuple[Tensor, ...]:
     """A whole clip from zero state, all steps unrolled.
 
     Args:

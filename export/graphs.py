@@ -137,9 +137,7 @@ def describe_graph(
         "fishrt.graph": kind.value,
         "fishrt.precision": precision.value,
         "fishrt.trained_for": mode.value,
-        "fishrt.hard_sigmoid": json.dumps(
-            {"alpha": HARD_SIGMOID_ALPHA, "beta": HARD_SIGMOID_BETA}
-        ),
+        "fishrt.hard_sigmoid": json.dumps({"alpha": HARD_SIGMOID_ALPHA, "beta": HARD_SIGMOID_BETA}),
         "fishrt.clip": json.dumps(
             {
                 "steps": geometry.steps,
@@ -151,10 +149,7 @@ def describe_graph(
     }
     if kind is GraphKind.STEP:
         properties["fishrt.states"] = json.dumps(
-            [
-                {"name": s.name, "shape": s.shape, "dtype": s.dtype(precision).name}
-                for s in states
-            ]
+            [{"name": s.name, "shape": s.shape, "dtype": s.dtype(precision).name} for s in states]
         )
     onnx.helper.set_model_props(model, properties)
 

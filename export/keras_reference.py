@@ -195,7 +195,9 @@ def _trace(model: AnyForecaster, clip: NDArray[np.uint8]) -> dict[str, NDArray[n
         states = step(tf.constant(np.moveaxis(time_step, 0, -1)[None]), *states)
         rows.append([sample(_state(state))[0] for state in states])
     names = [spec.name for spec in model.state_specs]
-    return {name: np.stack(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
+    return {
+        name: np.stack(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)
+    }
 
 
 def _state(state: Any) -> NDArray[np.float32]:

@@ -129,9 +129,7 @@ def _borders(graph: onnx.GraphProto) -> Iterator[str]:
                 yield f"dimension {place} of {value.name} is not fixed"
 
 
-def _node(
-    node: onnx.NodeProto, types: Mapping[str, str], graph: onnx.GraphProto
-) -> Iterator[str]:
+def _node(node: onnx.NodeProto, types: Mapping[str, str], graph: onnx.GraphProto) -> Iterator[str]:
     known = tensorrt_operators()
     what = f"{node.op_type} ({node.name})"
     if node.op_type in CONTROL_FLOW or any(

@@ -244,9 +244,7 @@ def violation(agreement: Agreement) -> str | None:
     """What is wrong with an agreement, or None."""
     limit = LIMITS[agreement.precision]
     if not agreement.max <= limit:
-        return (
-            f"differs from Keras by {agreement.max:.2g} in probability (limit {limit:.0e})"
-        )
+        return f"differs from Keras by {agreement.max:.2g} in probability (limit {limit:.0e})"
     change = agreement.auc_change
     if agreement.auc_counts and change is not None and not abs(change) < AUC_LIMIT:
         return f"changes the ROC-AUC {agreement.auc:.4f} of Keras by {change:+.4f}"

@@ -51,9 +51,7 @@ def where_it_starts(
     return found or "on real frames the states of all layers agree, step by step"
 
 
-def _in_clip(
-    graph: bytes, clip: NDArray[np.uint8], stretch: Stretch, limit: float
-) -> str | None:
+def _in_clip(graph: bytes, clip: NDArray[np.uint8], stretch: Stretch, limit: float) -> str | None:
     """The first layer whose last hidden state differs within the clip graph."""
     try:
         import onnx
@@ -80,7 +78,9 @@ def _in_clip(
 def layer_name(state: str) -> str:
     """The layer that a state belongs to, in words."""
     if state.startswith("motion"):
-        return "the motion energy" if state in ("motion_frame", "motion_seen", "motion_past") else (
-            "the motion branch"
+        return (
+            "the motion energy"
+            if state in ("motion_frame", "motion_seen", "motion_past")
+            else ("the motion branch")
         )
     return f"ConvLSTM layer {int(state[1:]) + 1}"

@@ -17,6 +17,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,14 +152,14 @@ def save_reference(folder: Path, stretch: Stretch, cases: Cases) -> Path:
         Path of the file.
     """
     path = folder / REFERENCE_FILE
-    np.savez_compressed(
-        path,
-        time_steps=np.diff(stretch.time_steps, axis=0, prepend=np.uint8(0)),
-        windows=stretch.windows,
-        adversarial=cases.expected[~cases.real],
-        hidden=cases.hidden,
+    content: dict[str, Any] = {
+        "time_steps": np.diff(stretch.time_steps, axis=0, prepend=np.uint8(0)),
+        "windows": stretch.windows,
+        "adversarial": cases.expected[~cases.real],
+        "hidden": cases.hidden,
         **{f"{TRACE_PREFIX}{name}": values for name, values in stretch.trace.items()},
-    )
+    }
+    np.savez_compressed(path, **content)
     return path
 
 
@@ -193,7 +194,7 @@ def _checked(
     compared = compared_windows(windows) if windows else np.zeros(0, np.int64)
     size = {state.name: min(SAMPLES, int(np.prod(state.shape))) for state in states}
     rows = len(compared) + len(ADVERSARIAL)
-    wanted = {
+    wanted: dict[str, tuple[Any, tuple[int, ...]]] = {
         "time_steps": (np.uint8, (count, geometry.frames_per_step, *picture)),
         "windows": (np.float32, (windows,)),
         "adversarial": (np.float32, (len(ADVERSARIAL),)),
@@ -203,12 +204,14 @@ def _checked(
             for state in states
         },
     }
-    found = {name: (array.dtype.type, array.shape) for name, array in content.items()}
+    found: dict[str, Any] = {
+        name: (array.dtype.type, array.shape) for name, array in content.items()
+    }
     if not windows or found != wanted:
         raise BundleError(f"{path} does not fit the bundle's network; export the bundle again.")
     if not all(np.isfinite(a).all() for name, a in content.items() if name != "time_steps"):
         raise BundleError(f"{path} holds values that are no numbers; export the bundle again.")
-    time_steps = np.cumsum(content["time_steps"], axis=0, dtype=np.uint8)  # type: ignore[arg-type]
+    time_steps = np.cumsum(content["time_steps"], axis=0, dtype=np.uint8)
     expected = content["windows"].astype(np.float32)
     trace = {
         name.removeprefix(TRACE_PREFIX): array.astype(np.float32)

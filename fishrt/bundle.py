@@ -156,9 +156,7 @@ class Bundle:
     metadata: BundleMetadata
     background: NDArray[np.uint8] | None
 
-    def graph(
-        self, kind: GraphKind, precision: GraphPrecision = GraphPrecision.FP32
-    ) -> Path:
+    def graph(self, kind: GraphKind, precision: GraphPrecision = GraphPrecision.FP32) -> Path:
         """Path of one of the bundle's ONNX files.
 
         Raises:

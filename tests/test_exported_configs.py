@@ -117,7 +117,9 @@ def test_published_step_graphs_are_lean():
 
 def test_layers_within_the_clip_graph_have_names(tmp_path):
     config = load_config("demo", SMALL)
-    graphs = make_graphs(Run(tmp_path, config, randomised(config), {}, None), (GraphPrecision.FP32,))
+    graphs = make_graphs(
+        Run(tmp_path, config, randomised(config), {}, None), (GraphPrecision.FP32,)
+    )
     graph = graphs[GraphPrecision.FP32][GraphKind.CLIP].graph
     made = {name for node in graph.node for name in node.output}
     assert {f"{LAST_HIDDEN}0", f"{LAST_HIDDEN}1"} <= made

@@ -83,9 +83,7 @@ def make_tiny_bundle(
                 {"clip": clip, "model": {"filters": list(filters)}, **settings}, "test"
             ),
             graphs=tuple(
-                GraphFile(
-                    kind=kind, file=f"{kind}.onnx", sha256=sha256_of(folder / f"{kind}.onnx")
-                )
+                GraphFile(kind=kind, file=f"{kind}.onnx", sha256=sha256_of(folder / f"{kind}.onnx"))
                 for kind in GraphKind
             ),
             states=tuple(StateSpec(name=name, shape=shape) for name, shape in shapes.items()),
