@@ -11,6 +11,7 @@ import typer
 
 from fishrt import __version__
 from fishrt.cli.bench import bench
+from fishrt.cli.doctor import doctor
 from fishrt.cli.export import export
 from fishrt.cli.import_checkpoint import import_checkpoint
 from fishrt.cli.live import live
@@ -35,6 +36,7 @@ app.command()(export)
 app.command()(parity)
 app.command()(live)
 app.command()(bench)
+app.command()(doctor)
 
 
 def _version(value: bool) -> None:
