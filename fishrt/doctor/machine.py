@@ -4,18 +4,14 @@ import os
 import platform
 import shutil
 import tempfile
-import time
 from pathlib import Path
 
-import numpy as np
-
 from fishrt.doctor.finding import Finding, Level
+from fishrt.timing import matrix_gflops
 
 TOPIC = "machine"
-SIDE = 1024
 LITTLE_SPACE_GB = 5.0  # an hour of recording at the published size is 2 GB
 NO_SPACE_GB = 0.2
-ROUNDS = 5
 
 
 def check_machine() -> list[Finding]:
@@ -27,13 +23,7 @@ def check_machine() -> list[Finding]:
 def check_processor() -> Finding:
     """Multiplies matrices; the speed is the practical ceiling of every forecast on the CPU."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    matrix = np.random.default_rng(0).random((SIDE, SIDE), np.float32)
-    times = []
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        matrix @ matrix
-        times.append(time.perf_counter() - start)
-    gflops = 2 * SIDE**3 / min(times) / 1e9
+    gflops = matrix_gflops()
     return Finding(
         TOPIC,
         Level.OK,
