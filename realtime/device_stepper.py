@@ -75,10 +75,13 @@ class DeviceStepper:
                     self._device.zero(state.address + lane * size, size)
 
     def warm_up(self) -> None:
-        """Runs every phase on black frames, each pair of state sets at least once, then zeroes."""
+        """Runs every phase a few times on black frames, then zeroes all states.
+
+        Phases that follow each other in turn use as many pairs of sets as there are sets, so all
+        pairs are bound by then.
+        """
         black = np.zeros(self._picture.shape[1:], np.uint8)
-        pairs = self._phases * (self._phases + 1)
-        for run in range(max(pairs, WARM_UP_RUNS * self._phases)):
+        for run in range(WARM_UP_RUNS * self._phases):
             self.step(black, run % self._phases)
         self.reset()
 
