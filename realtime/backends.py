@@ -60,7 +60,7 @@ def stepper_maker(
         BundleError: (When called) if the bundle has no such graph or engine, or it is damaged.
     """
     if backend is Backend.CPU:
-        return lambda lanes: load_stepper(bundle, lanes)
+        return lambda lanes: load_stepper(bundle, lanes, precision=precision)
     geometry = bundle.metadata.config.clip.geometry
 
     def make(lanes: int) -> Stepper:

@@ -31,10 +31,8 @@ class OnnxDeviceProgram:
         self.name = name
         self._session = session
         self._memory = memory
-        self.inputs: Mapping[str, Kind] = {
-            tensor.name: (tuple(tensor.shape), np.dtype(TYPES[tensor.type]))
-            for tensor in session.get_inputs()
-        }
+        self.inputs: Mapping[str, Kind] = _kinds(session.get_inputs())
+        self.outputs: Mapping[str, Kind] = _kinds(session.get_outputs())
 
     def bind(self, tensors: Tensors) -> Callable[[], None]:
         """Binds addresses; the run waits for the device, as ONNX Runtime does."""
@@ -44,6 +42,10 @@ class OnnxDeviceProgram:
             kind = tensor.dtype.type
             method(name, self._memory, 0, kind, tensor.shape, tensor.address)
         return lambda: self._session.run_with_iobinding(binding)
+
+
+def _kinds(tensors: Any) -> dict[str, Kind]:
+    return {t.name: (tuple(t.shape), np.dtype(TYPES[t.type])) for t in tensors}
 
 
 def cuda_program(path: Path, lanes: int | None, device: Device) -> OnnxDeviceProgram:

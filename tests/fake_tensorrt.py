@@ -111,11 +111,16 @@ def make_tensorrt(
         def __init__(self, name, shape, kind):
             self.name, self.shape, self.dtype = name, shape, getattr(trt.DataType, kind)
 
+    @functools.cache
+    def session_of(graph):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
     def tensors(graph, values):
-        session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
         return [
             ITensor(t.name, [d if isinstance(d, int) else -1 for d in t.shape], TYPES[t.type])
-            for t in getattr(session, f"get_{values}")()
+            for t in getattr(session_of(graph), f"get_{values}")()
         ]
 
     class INetworkDefinition:
@@ -240,7 +245,7 @@ def make_tensorrt(
 
     class IExecutionContext:
         def __init__(self, graph):
-            self._graph, self._shapes, self._addresses, self._session = graph, {}, {}, None
+            self._graph, self._shapes, self._addresses = graph, {}, {}
 
         def set_input_shape(self, name, shape):
             self._shapes[name] = shape
@@ -260,14 +265,11 @@ def make_tensorrt(
             reads = {self._addresses[t.name] for t in inputs}
             writes = {self._addresses[t.name] for t in outputs}  # every output has an address
             assert not reads & writes, "an input and an output share memory"
-            self._session = self._session or onnxruntime.InferenceSession(
-                self._graph, providers=["CPUExecutionProvider"]
-            )
             given = {
                 t.name: view(self._addresses[t.name], self._shapes[t.name], NUMPY[t.dtype.name])
                 for t in inputs
             }
-            results = self._session.run(None, given)
+            results = session_of(self._graph).run(None, given)
             for tensor, result in zip(outputs, results, strict=True):
                 view(self._addresses[tensor.name], result.shape, result.dtype)[...] = result
             trt.log.append("run")

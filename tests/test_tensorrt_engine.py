@@ -16,6 +16,8 @@ from rich.console import Console
 from tiny_bundle import make_tiny_bundle, reseal
 
 from export import engines
+from export.backends import Backend, graphs_of, open_runner, zero_states
+from export.engine_parity import engine_runner
 from export.engines import ensure_engine
 from export.tensorrt_progress import interruption
 from export.tensorrt_readback import layer_types
@@ -159,6 +161,25 @@ def test_forecasts_of_an_engine_are_those_of_the_graph(bundle, card, monkeypatch
     clip = frames[:6].reshape(3, 2, 12, 14)
     assert run(clip) == float(session.run(["probability"], {"clip": clip[None]})[0][0])
     assert "run" in trt.log
+
+
+def test_engines_as_parity_runs_them(bundle, card, monkeypatch):
+    install(monkeypatch)
+    for kind in (STEP, CLIP):
+        build(bundle, kind)
+    ours = engine_runner(bundle, FP32, HostDevice())
+    theirs = open_runner(graphs_of(bundle, FP32), FP32, Backend.ORT_CPU)
+    clip = np.random.default_rng(0).integers(0, 256, (1, 3, 2, 12, 14)).astype(np.uint8)
+    assert ours.clip(clip) == pytest.approx(theirs.clip(clip), abs=1e-7)
+    states = [zero_states(bundle.metadata.states, 2, FP32)] * 2
+    for time_step in (clip[:, 0], clip[:, 1]):
+        results = [
+            runner.step(2)(time_step, each)
+            for runner, each in zip((ours, theirs), states, strict=True)
+        ]
+        np.testing.assert_allclose(results[0][0], results[1][0], atol=1e-7)
+        states = [new for _, new in results]
+        assert set(states[0]) == set(states[1]) == {"h0", "c0", "h1", "c1"}
 
 
 def test_outputs_that_nobody_wants_get_memory_all_the_same(bundle, card, monkeypatch):

@@ -18,7 +18,7 @@ import pytest
 
 from fishrt.bundle import BUNDLED
 
-PROGRAM = '''
+PROGRAM = """
 import json, sys
 import tensorrt_rtx_bindings as rtx
 
@@ -63,7 +63,7 @@ except KeyboardInterrupt:
 except FishrtError as error:
     answer["error"] = f"{type(error).__name__}: {error}"
 print(json.dumps({**answer, "phases": phases.seen}))
-'''
+"""
 ROOT = Path(__file__).parents[1]
 PLUGIN = "onnxruntime_ep_nv_tensorrt_rtx"
 
@@ -76,7 +76,9 @@ def libraries():
     found = {name: importlib.util.find_spec(name) for name in (PLUGIN, "tensorrt_rtx_bindings")}
     absent = [name for name, spec in found.items() if spec is None]
     if absent:
-        pytest.skip(f"{' and '.join(absent)} not installed (the head of this file says what brings them)")
+        pytest.skip(
+            f"{' and '.join(absent)} not installed (the head of this file says what brings them)"
+        )
     # importing the plugin's package makes the links under which its libraries look for each other
     subprocess.run([sys.executable, "-c", f"import {PLUGIN}"], check=False, capture_output=True)
     return Path(str(found[PLUGIN].origin)).parent

@@ -88,10 +88,12 @@ class DeviceProgram(Protocol):
 
     Attributes:
         inputs: Shape and type of every input, by name.
+        outputs: The same of every output.
         name: What computes, for a person.
     """
 
     inputs: Mapping[str, Kind]
+    outputs: Mapping[str, Kind]
     name: str
 
     def bind(self, tensors: Tensors) -> Callable[[], None]:

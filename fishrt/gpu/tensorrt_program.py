@@ -38,17 +38,18 @@ class TensorrtProgram:
         self._context = context
         self._device = device
         self.inputs: Mapping[str, Kind] = {}
+        self.outputs: Mapping[str, Kind] = {}
         self._spare: dict[str, DeviceTensor] = {}
 
     def set_tensors(self, inputs: Mapping[str, Kind], outputs: Mapping[str, Kind]) -> None:
         """Takes shapes and types; outputs that a caller does not want need memory all the same."""
         self.inputs = inputs
-        self._outputs = outputs
+        self.outputs = outputs
 
     def bind(self, tensors: Tensors) -> Callable[[], None]:
         """Fixes the addresses, runs once to settle what TensorRT does late, and records."""
-        for name in set(self._outputs) - set(tensors) - set(self._spare):
-            self._spare[name] = self._device.allocate(*self._outputs[name])
+        for name in set(self.outputs) - set(tensors) - set(self._spare):
+            self._spare[name] = self._device.allocate(*self.outputs[name])
 
         def enqueue() -> None:
             for name, tensor in {**self._spare, **tensors}.items():
