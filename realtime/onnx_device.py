@@ -1,7 +1,7 @@
 """ONNX Runtime on a GPU: the CUDA provider, and NVIDIA's TensorRT-RTX plugin."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,12 @@ import numpy as np
 
 from fishrt.errors import BundleError, MachineError, MissingExtraError
 from fishrt.gpu.device import Device, Kind, Tensors
+from fishrt.gpu.rtx_plugin import rtx_devices
 from realtime.stepper import LANES, SILENT_LOG_LEVEL
 
 CUDA = "CUDAExecutionProvider"
 NO_FALLBACK = "session.disable_cpu_ep_fallback"
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
-RTX_INSTALL = "pip install onnxruntime-ep-nv-tensorrt-rtx-cu12"
 
 
 class OnnxDeviceProgram:
@@ -105,38 +105,6 @@ def rtx_cache() -> Path:
     """Where the plugin keeps what it compiled for this GPU, so that the next start is faster."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(home) / "fishrt" / "tensorrt-rtx"
-
-
-def rtx_devices(onnxruntime: Any) -> Sequence[Any]:
-    """The GPUs that the TensorRT-RTX plugin takes; registers it if need be.
-
-    Raises:
-        MissingExtraError: If the plugin is not installed.
-        MachineError: If it does not load, or takes no GPU of this machine.
-    """
-    try:
-        import onnxruntime_ep_nv_tensorrt_rtx as plugin
-    except ImportError as error:
-        raise MissingExtraError(
-            f"this backend needs NVIDIA's TensorRT-RTX plugin; install it with: {RTX_INSTALL}"
-        ) from error
-    name = plugin.get_ep_name()
-    try:
-        if not any(device.ep_name == name for device in onnxruntime.get_ep_devices()):
-            onnxruntime.register_execution_provider_library(name, plugin.get_library_path())
-    except Exception as error:  # ONNX Runtime's error classes have no common base
-        reason = " ".join(str(error).split())[-160:]
-        raise MachineError(
-            f"the TensorRT-RTX plugin does not load ({reason}); run fishrt doctor, or use "
-            "--backend cuda or cpu."
-        ) from error
-    devices = [device for device in onnxruntime.get_ep_devices() if device.ep_name == name]
-    if not devices:
-        raise MachineError(
-            "the TensorRT-RTX plugin takes no GPU of this machine (it is for GeForce RTX 30 and "
-            "later); use --backend cuda or cpu."
-        )
-    return devices
 
 
 def session_options(lanes: int | None) -> tuple[Any, Any]:

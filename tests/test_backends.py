@@ -36,9 +36,10 @@ def test_without_cuda_bindings_the_package_is_named(monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "codes"),
     [
-        (("live", "--backend", "cuda", "--camera", "demo", "--frames", "3"), (11, 8)),
-        (("live", "--backend", "tensorrt", "--camera", "demo", "--frames", "3"), (11, 8)),
-        (("live", "--backend", "gpu"), (ExitCode.USAGE,)),
+        (
+            ("live", "--backend", "tensorrt", "--camera", "demo", "--frames", "3"),
+            (ExitCode.MACHINE, ExitCode.MISSING_EXTRA),
+        ),
         (("export", "fishrt/bundles/demo", "--tf32"), (ExitCode.USAGE,)),
     ],
 )

@@ -45,7 +45,7 @@ def test_help_and_version():
     assert fishrt("--version").stdout.strip() == f"fishrt {__version__}"
     for flag in ("-h", "--help"):
         listed = fishrt(flag).stdout
-        for command in ("prepare", "simulate", "train", "export", "live", "bench"):
+        for command in ("prepare", "simulate", "train", "export", "live", "bench", "doctor"):
             assert command in listed
             assert "Usage" in fishrt(command, flag).stdout
 

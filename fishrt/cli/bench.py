@@ -68,6 +68,7 @@ def bench(
     running the whole clip again, each in a process of its own, on real frames. Warm-up is told
     apart, and nothing after it is left out.
     """
+    import errno
     import json
     import tempfile
 
@@ -78,6 +79,7 @@ def bench(
     from fishrt.cli.bench_plan import BenchPlan, run_plan
     from fishrt.cli.extras import require
     from fishrt.config import load_config
+    from fishrt.errors import output_error
     from realtime.backends import Backend
     from realtime.benchmark import ways_of
 
@@ -87,6 +89,8 @@ def bench(
     precisions = _choices(GraphPrecision, precision, "--precision")
     if output is not None:
         require("train", "matplotlib")
+        if not output.parent.is_dir():  # said before the minutes of measuring, not after
+            raise output_error(output, FileNotFoundError(errno.ENOENT, ""))
     console = Console(stderr=True, highlight=False)
     with tempfile.TemporaryDirectory() as scratch:
         if bundle is None:

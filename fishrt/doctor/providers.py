@@ -76,17 +76,11 @@ def check_rtx_plugin() -> list[Finding]:
                 TOPIC, Level.WARNING, f"the TensorRT-RTX plugin does not register: {reason}", cure
             )
         ]
-    devices = tried.values["devices"]
-    return [
-        Finding(
-            TOPIC,
-            Level.OK if devices else Level.WARNING,
-            f"the TensorRT-RTX plugin {tried.values['version']} registers and takes {devices} "
-            "GPUs of this machine",
-            None if devices else "use --backend cuda: it takes GeForce RTX 30, 40, 50 and later",
-            values=tried.values,
-        )
-    ]
+    what = (
+        f"the TensorRT-RTX plugin {tried.values['version']} registers and takes "
+        f"{tried.values['devices']} of the GPUs of this machine"
+    )
+    return [Finding(TOPIC, Level.OK, what, values=tried.values)]
 
 
 def why(tried: Answer) -> tuple[str, str]:
