@@ -4,7 +4,7 @@ from pathlib import Path
 
 from export.bundle import export_run
 from fishrt.config import Config
-from training.forecaster import Forecaster
+from training.networks import build_network
 from training.run import Run
 
 
@@ -15,5 +15,5 @@ def untrained_bundle(config: Config, folder: Path) -> None:
         config: The network.
         folder: The bundle to make.
     """
-    model = Forecaster(config.clip, config.model)
+    model = build_network(config.clip, config.model)
     export_run(Run(folder, config, model, {}, None), folder)

@@ -67,6 +67,13 @@ def test_a_way_is_measured_in_a_process_of_its_own(bundle, frames):
     assert row.frames == 20  # a clip: a quarter of the frames, but never so few
 
 
+def test_memory_is_that_of_the_process_and_not_of_its_parent():
+    ballast = np.ones(40_000_000)  # 320 MB here
+    code = "from fishrt.timing import peak_memory_mb; print(peak_memory_mb())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 200 < ballast.nbytes / 1e6
+
+
 def test_what_cannot_run_is_named_with_its_reason(bundle, frames, tmp_path):
     cuda = measure(bundle.folder, Way(Backend.CUDA, FP32, Mode.LANES), frames, 20)
     if isinstance(cuda, Skipped):
