@@ -1,14 +1,22 @@
 """Export: from a run to a bundle whose graphs are proven before they are written."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 
-from export.graphs import clip_graph, freeze_network, step_graph
-from export.parity import Parity, check_parity, measure_parity, tank_frames
+from export.graphs import clip_graph, describe_graph, freeze_network, step_graph
+from export.keras_reference import (
+    Footage,
+    KerasReference,
+    compute_reference,
+    recorded_footage,
+    tank_footage,
+)
+from export.lint import require_clean
+from export.parity import ParityReport, measure_parity
+from export.reference import save_reference
 from fishrt import __version__
 from fishrt.bundle import (
     FORMAT_VERSION,
@@ -16,6 +24,8 @@ from fishrt.bundle import (
     BundleMetadata,
     GraphFile,
     GraphKind,
+    GraphPrecision,
+    StoredFile,
     TrainedOn,
     save_metadata,
 )
@@ -23,10 +33,14 @@ from fishrt.errors import ParityError
 from fishrt.recording import Recording
 from fishrt.storage import sha256_of, whole_folder
 from fishrt.stored_background import save_background
-from training.run import Run
+from training.run import Run, describe_software
 
-PARITY_FRAMES = 3600
-"""Frames of a recording that the graphs are compared on, from its end (unseen in training)."""
+FP32_ONLY = (GraphPrecision.FP32,)
+CLIPS = {GraphPrecision.FP32: 12, GraphPrecision.FP16: 72}
+"""Real clips to compare on besides those of the stretch; enough for three digits of AUC where
+there are FP16 graphs, which could change them."""
+
+Graphs = dict[GraphPrecision, dict[GraphKind, onnx.ModelProto]]
 
 
 @dataclass(frozen=True)
@@ -36,44 +50,55 @@ class Export:
     Attributes:
         folder: The bundle.
         parity: How well its graphs agree with Keras.
-        nodes: Number of operators in each graph.
+        nodes: Number of operators in each graph, by file name.
         bytes: Size of the whole bundle.
     """
 
     folder: Path
-    parity: Parity
-    nodes: dict[GraphKind, int]
+    parity: ParityReport
+    nodes: dict[str, int]
     bytes: int
 
 
-def export_run(run: Run, folder: Path, recording: Recording | None = None) -> Export:
-    """Writes a bundle: both graphs, metadata, evaluation and parity.
+def export_run(
+    run: Run,
+    folder: Path,
+    recording: Recording | None = None,
+    precisions: tuple[GraphPrecision, ...] = FP32_ONLY,
+) -> Export:
+    """Writes a bundle: graphs, metadata, evaluation, parity and the reference.
 
     Args:
         run: The trained run.
         folder: The bundle to make; an older bundle there is replaced.
         recording: Frames to compare on, or None for the simulated tank.
+        precisions: What to write graphs in; FP32 always is among them.
 
     Returns:
         What was exported.
 
     Raises:
         ParityError: If a graph differs from Keras; nothing is written then.
+        BundleError: If a graph is not fit for TensorRT.
         OutputError: If the bundle cannot be written.
     """
-    geometry = run.config.clip.geometry
-    network = freeze_network(run.model)
-    graphs = {
-        GraphKind.CLIP: clip_graph(network, geometry),
-        GraphKind.STEP: step_graph(network, geometry, run.model.state_specs),
+    graphs = make_graphs(run, precisions)
+    reference = keras_reference(run, recording, precisions)
+    files = {
+        precision: {kind: model.SerializeToString() for kind, model in kinds.items()}
+        for precision, kinds in graphs.items()
     }
-    frames, source = _frames(run, recording)
-    parity = measure_parity(
-        run.model, graphs[GraphKind.CLIP], graphs[GraphKind.STEP], frames, source
-    )
-    check_parity(parity)
+    try:
+        parity = run_parity(run, files, reference)
+    except ParityError as error:
+        raise ParityError(f"{str(error).removesuffix('.')}; no bundle was written.") from error
     with whole_folder(folder, METADATA_FILE) as scratch:
-        files = {kind: _save(model, scratch / f"{kind}.onnx") for kind, model in graphs.items()}
+        stored = tuple(
+            _save(content, kind, precision, scratch)
+            for precision, kinds in files.items()
+            for kind, content in kinds.items()
+        )
+        kept = save_reference(scratch, reference.stretch, reference.kept)
         save_background(scratch, run.background)
         save_metadata(
             scratch,
@@ -82,18 +107,23 @@ def export_run(run: Run, folder: Path, recording: Recording | None = None) -> Ex
                 fishrt_version=__version__,
                 name=folder.name,
                 config=run.config,
-                graphs=files,
+                graphs=stored,
+                reference=StoredFile(file=kept.name, sha256=sha256_of(kept)),
                 states=run.model.state_specs,
-                threshold=run.evaluation.get("threshold", 0.5),
+                threshold=operating_threshold(run),
                 decision=run.decision,
                 trained_on=_named_only(run.trained_on),
                 # the decision is told once
                 evaluation={k: v for k, v in run.evaluation.items() if k != "decision"},
-                parity={"onnxruntime_cpu_fp32": asdict(parity)},
+                parity={**parity.record(), "computed_by": describe_software()},
             ),
         )
     size = sum(path.stat().st_size for path in folder.iterdir())
-    nodes = {kind: len(model.graph.node) for kind, model in graphs.items()}
+    nodes = {
+        graph_file(kind, precision): len(model.graph.node)
+        for precision, kinds in graphs.items()
+        for kind, model in kinds.items()
+    }
     return Export(folder, parity, nodes, size)
 
 
@@ -104,19 +134,69 @@ def _named_only(trained_on: TrainedOn | None) -> TrainedOn | None:
     return trained_on.model_copy(update={"recording": Path(trained_on.recording).name})
 
 
-def _frames(run: Run, recording: Recording | None) -> tuple[NDArray[np.uint8], str]:
-    clip = run.config.clip
-    if recording is None:
-        return tank_frames(clip.geometry), "the simulated tank"
-    frames = recording.frames[-PARITY_FRAMES:]
-    if frames.shape[1:] != (clip.height, clip.width) or len(frames) < clip.geometry.frames:
-        raise ParityError(
-            f"the recording {recording.folder} cannot be compared on: {clip.geometry.frames} "
-            f"frames of {clip.width}x{clip.height} are needed."
-        )
-    return frames, f"the recording {recording.folder.name}"
+def make_graphs(run: Run, precisions: tuple[GraphPrecision, ...]) -> Graphs:
+    """Traces a run's network to graphs that are fit for TensorRT and say what they are.
+
+    Raises:
+        BundleError: If one is not fit.
+    """
+    geometry, states = run.config.clip.geometry, run.model.state_specs
+    network = freeze_network(run.model)
+    graphs: Graphs = {}
+    for precision in precisions:
+        graphs[precision] = {
+            GraphKind.CLIP: clip_graph(network, geometry, precision),
+            GraphKind.STEP: step_graph(network, geometry, states, precision),
+        }
+        for kind, model in graphs[precision].items():
+            require_clean(model, graph_file(kind, precision))
+            describe_graph(model, kind, precision, geometry, run.config.train.mode, states)
+    return graphs
 
 
-def _save(model: onnx.ModelProto, path: Path) -> GraphFile:
-    path.write_bytes(model.SerializeToString())
-    return GraphFile(file=path.name, sha256=sha256_of(path))
+def keras_reference(
+    run: Run, recording: Recording | None, precisions: tuple[GraphPrecision, ...]
+) -> KerasReference:
+    """What Keras makes of the end of a recording, or of the simulated tank.
+
+    Raises:
+        ParityError: If the recording does not fit the network.
+    """
+    footage: Footage = (
+        tank_footage(run.config)
+        if recording is None
+        else recorded_footage(recording, run.config.clip.geometry)
+    )
+    return compute_reference(run.model, footage, max(CLIPS[p] for p in precisions))
+
+
+def run_parity(
+    run: Run,
+    files: Mapping[GraphPrecision, Mapping[GraphKind, bytes]],
+    reference: KerasReference,
+) -> ParityReport:
+    """Compares graphs with what Keras computed; see `measure_parity`."""
+    return measure_parity(
+        files,
+        reference.stretch,
+        reference.cases,
+        run.model.state_specs,
+        operating_threshold(run),
+        reference.source,
+    )
+
+
+def operating_threshold(run: Run) -> float:
+    """The threshold that a run's evaluation chose, or 0.5."""
+    return float(run.evaluation.get("threshold", 0.5))
+
+
+def graph_file(kind: GraphKind, precision: GraphPrecision) -> str:
+    """Name of a graph's file in the bundle."""
+    return f"{kind}.onnx" if precision is GraphPrecision.FP32 else f"{kind}-{precision}.onnx"
+
+
+def _save(content: bytes, kind: GraphKind, precision: GraphPrecision, folder: Path) -> GraphFile:
+    path = folder / graph_file(kind, precision)
+    path.write_bytes(content)
+    return GraphFile(kind=kind, precision=precision, file=path.name, sha256=sha256_of(path))

@@ -1,8 +1,13 @@
 """The forecaster as exported: channels first, weights as constants, static shapes.
 
-One source for both graphs: the weights are the Keras model's, the cell update is the Keras
-layer's own function, and only the convolutions are told that channels come first. It is written
+One source for both graphs and both precisions: the weights are the Keras model's, and what only
+multiplies and shifts them (batch norm, the scaling of frames) is folded into them. It is written
 for tracing; TensorFlow on a CPU cannot run channels-first convolutions.
+
+In an FP16 graph the convolutions compute in half precision, with half weights and half hidden
+states. Cell states, gates, dense layers and the motion branch stay float32: a state that is
+carried on for hours must not lose its small changes, motion energy near zero and probabilities
+near 0 and 1 have no room in half, and together they are a thousandth of the work.
 """
 
 from dataclasses import dataclass
@@ -12,32 +17,35 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from export.cell import DTYPES, cell_update, constant, dense, log_energy, scale
+from fishrt.bundle import GraphPrecision
 from fishrt.config import Head
-from training.convlstm import cell_update
 from training.forecaster import Forecaster
-from training.motion_branch import CENTRE, FLOOR
 
 Tensor = Any
 Array = NDArray[np.float32]
 
+FP32 = GraphPrecision.FP32
+# A uint8 frame is exact in half, and so is a 256th of it; a 255th is not. The first kernel takes
+# what is missing. In float32 it takes all of it, which saves an operator.
+FRAME_FACTOR = {GraphPrecision.FP32: 1.0, GraphPrecision.FP16: 1.0 / 256.0}
+
 
 @dataclass(frozen=True)
 class FrozenLayer:
-    """One ConvLSTM layer and what comes behind it, as numbers.
+    """One ConvLSTM layer and the pool behind it, as numbers.
 
     Attributes:
-        kernel: float32 `(k, k, channels, 4 * filters)`.
+        kernel: float32 `(k, k, channels, 4 * filters)`, what multiplies its input folded in.
+        bias: float32 `(4 * filters,)`, what shifts its input folded in, or None.
         recurrent_kernel: float32 `(k, k, filters, 4 * filters)`.
         pool_size: Side of the max pool behind the layer, or None.
-        norm_scale: float32 `(1, filters, 1, 1)`, what batch norm multiplies with, or None.
-        norm_shift: float32 `(1, filters, 1, 1)`, what batch norm adds, or None.
     """
 
     kernel: Array
+    bias: Array | None
     recurrent_kernel: Array
     pool_size: int | None
-    norm_scale: Array | None
-    norm_shift: Array | None
 
 
 @dataclass(frozen=True)
@@ -74,85 +82,132 @@ class FrozenForecaster:
 
 
 def freeze(model: Forecaster) -> FrozenForecaster:
-    """Takes a Keras forecaster's weights out as numbers."""
+    """Takes a Keras forecaster's weights out as numbers, batch norms folded into what follows."""
+    norms = [_norm(norm) for norm in model.norms]
     layers = []
     for index, cell in enumerate(model.cells):
-        has_norm = index < len(model.norms)
-        scale, shift = _norm(model.norms[index]) if has_norm else (None, None)
-        layers.append(
-            FrozenLayer(
-                cell.kernel.numpy(),
-                cell.recurrent_kernel.numpy(),
-                model.settings.pool_size if index < len(model.cells) - 1 else None,
-                scale,
-                shift,
-            )
-        )
+        kernel, bias = cell.kernel.numpy(), None
+        if index:
+            factor, shift = norms[index - 1]
+            # exact, as the convolution takes no padding: every output sees the whole kernel
+            bias = np.einsum("yxcf,c->f", kernel, shift).astype(np.float32)
+            kernel = kernel * factor[:, None]
+        pool = model.settings.pool_size if index < len(model.cells) - 1 else None
+        layers.append(FrozenLayer(kernel, bias, cell.recurrent_kernel.numpy(), pool))
+    layers_of_dense = [
+        (layer.kernel.numpy(), layer.bias.numpy()) for layer in [*model.dense, model.head]
+    ]
+    if len(model.cells) == 1:  # its batch norm lies behind it
+        layers_of_dense[0] = _behind_norm(layers_of_dense[0], norms[0], model)
+    if model.settings.head is Head.FLATTEN:
+        kernel, bias = layers_of_dense[0]
+        layers_of_dense[0] = (_channels_first(kernel, model.picture_shapes[-1]), bias)
     motion = None
     if model.motion is not None:
         branch = model.motion
         motion = FrozenMotion(
             branch.kernel.numpy(), branch.recurrent_kernel.numpy(), branch.bias.numpy()
         )
-    dense = [(layer.kernel.numpy(), layer.bias.numpy()) for layer in [*model.dense, model.head]]
-    if model.settings.head is Head.FLATTEN:
-        dense[0] = (_channels_first(dense[0][0], model.picture_shapes[-1]), dense[0][1])
-    return FrozenForecaster(tuple(layers), motion, model.settings.head, tuple(dense))
+    return FrozenForecaster(tuple(layers), motion, model.settings.head, tuple(layers_of_dense))
 
 
-def step(frozen: FrozenForecaster, time_step: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+def step(
+    frozen: FrozenForecaster, precision: GraphPrecision, time_step: Tensor, *states: Tensor
+) -> tuple[Tensor, ...]:
     """One time step for all lanes; the lanes share the time step.
 
     Args:
         frozen: The network.
+        precision: What the convolutions compute in.
         time_step: uint8 `(1, frames_per_step, H, W)`.
-        *states: h0, c0, h1, c1, ..., float32 `(lanes, filters, height, width)`, then those of
-            the motion branch.
+        *states: h0, c0, h1, c1, ..., `(lanes, filters, height, width)`, hidden states in that
+            precision and cell states in float32; then those of the motion branch, float32.
 
     Returns:
         Probability float32 `(lanes,)`, then the new states in the same order.
     """
-    frames = x = scale(time_step)
+    x = _pictures(time_step, precision)
     new_states: list[Tensor] = []
     pictures, rest = states[: 2 * len(frozen.layers)], states[2 * len(frozen.layers) :]
-    for layer, hidden, cell in zip(frozen.layers, pictures[0::2], pictures[1::2], strict=True):
-        gates = _conv(x, layer.kernel, "VALID") + _conv(hidden, layer.recurrent_kernel, "SAME")
-        hidden, cell = cell_update(gates, cell, channel_axis=1)
+    for index, layer in enumerate(frozen.layers):
+        hidden, cell = pictures[2 * index : 2 * index + 2]
+        drive = _drive(layer, x, precision, is_first=index == 0)
+        hidden, cell = _advance(layer, drive, hidden, cell, precision)
         new_states += [hidden, cell]
-        x = _behind(layer, hidden)
+        x = _pool(layer, hidden)
     motion = None
     if frozen.motion is not None:
-        motion_states = _motion_step(frozen.motion, frames, *rest)
+        motion_states = _motion_step(frozen.motion, scale(time_step), *rest)
         motion = motion_states[2]
         new_states += motion_states
     return (_head(frozen, x, motion), *new_states)
 
 
-def clip(frozen: FrozenForecaster, frames: Tensor) -> tuple[Tensor]:
+def clip(frozen: FrozenForecaster, precision: GraphPrecision, frames: Tensor) -> tuple[Tensor, ...]:
     """A whole clip from zero state, all steps unrolled.
 
     Args:
         frozen: The network.
+        precision: What the convolutions compute in.
         frames: uint8 `(1, steps, frames_per_step, H, W)`.
 
     Returns:
-        Probability float32 `(1,)`.
+        Probability float32 `(1,)`, then the last hidden state of every layer, `(1, filters,
+        height, width)`.
     """
-    scaled = x = scale(frames[0])  # the time steps are the batch of the input convolutions
-    for layer in frozen.layers:
-        drives = tf.split(_conv(x, layer.kernel, "VALID"), x.shape[0], axis=0)
-        filters = layer.recurrent_kernel.shape[2]
-        zeros = tf.constant(0.0, tf.float32, (1, filters, *drives[0].shape[2:]))
-        hidden, cell = cell_update(drives[0], zeros, channel_axis=1)
-        sequence = [hidden]
-        for drive in drives[1:]:
-            gates = drive + _conv(hidden, layer.recurrent_kernel, "SAME")
-            hidden, cell = cell_update(gates, cell, channel_axis=1)
+    # the time steps are the batch of the input convolutions; TensorRT takes uint8 in Cast alone
+    x = tf.reshape(_pictures(frames, precision), frames.shape[1:])
+    last_hidden = []
+    for index, layer in enumerate(frozen.layers):
+        drives = _drive(layer, x, precision, is_first=index == 0)
+        hidden = cell = None
+        sequence = []
+        for drive in tf.split(drives, x.shape[0], axis=0):
+            hidden, cell = _advance(layer, drive, hidden, cell, precision)
             sequence.append(hidden)
-        last_layer = layer is frozen.layers[-1]
-        x = _behind(layer, hidden if last_layer else tf.concat(sequence, axis=0))
-    motion = None if frozen.motion is None else _motion_clip(frozen.motion, scaled)
-    return (_head(frozen, x, motion),)
+        last_hidden.append(hidden)
+        is_last = layer is frozen.layers[-1]
+        x = _pool(layer, hidden if is_last else tf.concat(sequence, axis=0))
+    motion = None
+    if frozen.motion is not None:
+        motion = _motion_clip(frozen.motion, tf.reshape(scale(frames), frames.shape[1:]))
+    return (_head(frozen, x, motion), *last_hidden)
+
+
+def _pictures(frames: Tensor, precision: GraphPrecision) -> Tensor:
+    """uint8 frames as the first convolution takes them."""
+    x = tf.cast(frames, DTYPES[precision])
+    factor = FRAME_FACTOR[precision]
+    return x if factor == 1.0 else x * constant(factor, precision)
+
+
+def _drive(layer: FrozenLayer, x: Tensor, precision: GraphPrecision, *, is_first: bool) -> Tensor:
+    """The input's share of the gates, float32."""
+    left_over = 1.0 / 255.0 / FRAME_FACTOR[precision] if is_first else 1.0
+    drive = _conv(x, layer.kernel * np.float32(left_over), "VALID", precision)
+    if layer.bias is not None:
+        drive = tf.nn.bias_add(drive, constant(layer.bias, precision), data_format="NCHW")
+    return _as(drive, FP32)
+
+
+def _advance(
+    layer: FrozenLayer,
+    drive: Tensor,
+    hidden: Tensor | None,
+    cell: Tensor | None,
+    precision: GraphPrecision,
+) -> tuple[Tensor, Tensor]:
+    """One step of a layer from given states, or from zeros."""
+    gates = drive
+    if hidden is not None:
+        # added in float32: a sum in half trebles the error on clips where errors grow
+        gates = drive + _as(_conv(hidden, layer.recurrent_kernel, "SAME", precision), FP32)
+    hidden, cell = cell_update(gates, cell)
+    return _as(hidden, precision), cell
+
+
+def _as(x: Tensor, precision: GraphPrecision) -> Tensor:
+    return x if x.dtype == DTYPES[precision] else tf.cast(x, DTYPES[precision])
 
 
 def _motion_step(
@@ -179,18 +234,35 @@ def _motion_clip(motion: FrozenMotion, frames: Tensor) -> Tensor:
     energies = tf.reduce_mean(tf.abs(flat[1:] - flat[:-1]), axis=[1, 2])
     energies = tf.concat([tf.constant([0.0]), energies], axis=0)
     features = log_energy(tf.reshape(energies, (steps, per_step)))
-    drives = tf.matmul(features, tf.constant(motion.kernel)) + tf.constant(motion.bias)
-    zeros = tf.constant(0.0, tf.float32, (1, motion.recurrent_kernel.shape[0]))
-    hidden, cell = zeros, zeros
-    for drive in tf.split(drives, steps, axis=0):
-        gates = drive + tf.matmul(hidden, tf.constant(motion.recurrent_kernel))
+    drives = dense(features, (motion.kernel, motion.bias), FP32)
+    hidden = cell = None
+    for gates in tf.split(drives, steps, axis=0):
+        if hidden is not None:
+            gates = gates + tf.matmul(hidden, tf.constant(motion.recurrent_kernel))
         hidden, cell = cell_update(gates, cell)
     return hidden
 
 
-def log_energy(energies: Tensor) -> Tensor:
-    """`training.motion_branch.log_energy`, with constants made inside the traced function."""
-    return tf.math.log((energies + tf.constant(FLOOR)) * tf.constant(1.0 / CENTRE))
+def _norm(norm: Any) -> tuple[Array, Array]:
+    """What batch norm multiplies with and adds, float32 `(filters,)` each."""
+    factor = 1.0 / np.sqrt(norm.moving_variance.numpy() + norm.epsilon)
+    return factor.astype(np.float32), (-norm.moving_mean.numpy() * factor).astype(np.float32)
+
+
+def _behind_norm(
+    layer: tuple[Array, Array], norm: tuple[Array, Array], model: Forecaster
+) -> tuple[Array, Array]:
+    """A dense layer whose features are a head's, for a picture before batch norm.
+
+    The factors are positive, so that the largest value stays the largest one.
+    """
+    (kernel, bias), (factor, shift) = layer, norm
+    height, width, _ = model.picture_shapes[-1]
+    repeats = height * width if model.settings.head is Head.FLATTEN else 1
+    factors, shifts = np.tile(factor, repeats), np.tile(shift, repeats)
+    folded = kernel.copy()  # the motion branch's features come after those of the picture
+    folded[: len(factors)] *= factors[:, None]
+    return folded, (bias + shifts @ kernel[: len(shifts)]).astype(np.float32)
 
 
 def _channels_first(kernel: Array, picture: tuple[int, int, int]) -> Array:
@@ -201,43 +273,27 @@ def _channels_first(kernel: Array, picture: tuple[int, int, int]) -> Array:
     return np.concatenate([rows.reshape(size, -1), kernel[size:]])
 
 
-def _norm(norm: Any) -> tuple[Array, Array]:
-    scale = 1.0 / np.sqrt(norm.moving_variance.numpy() + norm.epsilon)
-    shift = -norm.moving_mean.numpy() * scale
-    shape = (1, -1, 1, 1)
-    return scale.reshape(shape).astype(np.float32), shift.reshape(shape).astype(np.float32)
+def _conv(x: Tensor, kernel: Array, padding: str, precision: GraphPrecision) -> Tensor:
+    return tf.nn.conv2d(x, constant(kernel, precision), 1, padding, data_format="NCHW")
 
 
-def scale(frames: Tensor) -> Tensor:
-    """uint8 frames as float32 0 .. 1."""
-    return tf.cast(frames, tf.float32) * tf.constant(1.0 / 255.0, tf.float32)
-
-
-def _conv(x: Tensor, kernel: Array, padding: str) -> Tensor:
-    # the constant must be made inside the traced function, else it becomes a graph input
-    return tf.nn.conv2d(x, tf.constant(kernel), 1, padding, data_format="NCHW")
-
-
-def _behind(layer: FrozenLayer, x: Tensor) -> Tensor:
-    if layer.pool_size is not None:
-        x = tf.nn.max_pool2d(x, layer.pool_size, layer.pool_size, "VALID", data_format="NCHW")
-    if layer.norm_scale is not None and layer.norm_shift is not None:
-        x = x * tf.constant(layer.norm_scale) + tf.constant(layer.norm_shift)
-    return x
+def _pool(layer: FrozenLayer, x: Tensor) -> Tensor:
+    if layer.pool_size is None:
+        return x
+    return tf.nn.max_pool2d(x, layer.pool_size, layer.pool_size, "VALID", data_format="NCHW")
 
 
 def _head(frozen: FrozenForecaster, x: Tensor, motion: Tensor | None) -> Tensor:
     match frozen.head:
         case Head.MAX_POOL:
-            features = tf.reduce_max(x, axis=[2, 3])
+            features = _as(tf.reduce_max(x, axis=[2, 3]), FP32)  # half has the largest exactly
         case Head.AVERAGE_POOL:
-            features = tf.reduce_mean(x, axis=[2, 3])
+            features = tf.reduce_mean(_as(x, FP32), axis=[2, 3])
         case Head.FLATTEN:
-            features = tf.reshape(x, (-1, int(np.prod(x.shape[1:]))))
+            features = _as(tf.reshape(x, (-1, int(np.prod(x.shape[1:])))), FP32)
     if motion is not None:
         features = tf.concat([features, motion], axis=1)
-    *inner, (kernel, bias) = frozen.dense
-    for inner_kernel, inner_bias in inner:
-        features = tf.nn.relu(tf.matmul(features, tf.constant(inner_kernel)) + inner_bias)
-    logits = tf.matmul(features, tf.constant(kernel))
-    return tf.sigmoid(tf.squeeze(logits + tf.constant(bias), axis=-1))
+    *inner, last = frozen.dense
+    for layer in inner:
+        features = tf.nn.relu(dense(features, layer, FP32))
+    return tf.sigmoid(tf.squeeze(dense(features, last, FP32), axis=-1))

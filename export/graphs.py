@@ -1,5 +1,6 @@
 """From the frozen forecaster to ONNX graphs."""
 
+import json
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,14 +20,20 @@ from export.frozen_motion import (
     motion_step,
 )
 from fishrt import __version__
-from fishrt.bundle import StateSpec
+from fishrt.bundle import GraphKind, GraphPrecision, StateSpec
 from fishrt.clip import ClipGeometry
+from fishrt.config import TrainMode
+from training.convlstm import HARD_SIGMOID_ALPHA, HARD_SIGMOID_BETA
 from training.motion_forecaster import MotionForecaster
 from training.networks import AnyForecaster
 
 OPSET = 17
 LANES = "lanes"
 """Name of the one free dimension; whoever loads the step graph fixes it."""
+LAST_HIDDEN = "last_h"
+"""In a clip graph, `last_h0`, `last_h1`, ... name the layers' last hidden states. They are no
+outputs, but a graph that is to be looked into can be given them as such."""
+FP32 = GraphPrecision.FP32
 
 Tensor = Any
 
@@ -42,7 +49,10 @@ def freeze_network(model: AnyForecaster) -> AnyFrozen:
 
 
 def step_graph(
-    network: AnyFrozen, geometry: ClipGeometry, states: tuple[StateSpec, ...]
+    network: AnyFrozen,
+    geometry: ClipGeometry,
+    states: tuple[StateSpec, ...],
+    precision: GraphPrecision = FP32,
 ) -> onnx.ModelProto:
     """The step graph: `time_step` and states -> `probability` and `next_` states.
 
@@ -53,7 +63,8 @@ def step_graph(
     Args:
         network: The network.
         geometry: The clip geometry.
-        states: Names and shapes of the states.
+        states: Names, shapes and types of the states.
+        precision: What it computes in.
 
     Returns:
         A checked ONNX model.
@@ -61,39 +72,90 @@ def step_graph(
     lanes = geometry.steps
     shape = (1, geometry.frames_per_step, geometry.height, geometry.width)
     signature = [tf.TensorSpec(shape, tf.uint8, name="time_step")] + [
-        tf.TensorSpec((lanes, *state.shape), tf.float32, name=state.name) for state in states
+        tf.TensorSpec((lanes, *state.shape), _dtype(state, precision), name=state.name)
+        for state in states
     ]
     if isinstance(network, FrozenMotionForecaster):
         motion = network
-        model = _trace(lambda *inputs: motion_step(motion, *inputs), signature)
+        model = _trace(lambda *inputs: motion_step(motion, precision, *inputs), signature)
     else:
         pictures = network
-        model = _trace(lambda *inputs: frozen.step(pictures, *inputs), signature)
+        model = _trace(lambda *inputs: frozen.step(pictures, precision, *inputs), signature)
     _rename_outputs(model, ["probability", *(f"next_{state.name}" for state in states)])
     _free_lanes(model)
     return _finish(model)
 
 
-def clip_graph(network: AnyFrozen, geometry: ClipGeometry) -> onnx.ModelProto:
+def clip_graph(
+    network: AnyFrozen, geometry: ClipGeometry, precision: GraphPrecision = FP32
+) -> onnx.ModelProto:
     """The clip graph: `clip` uint8 `(1, steps, frames_per_step, H, W)` -> `probability`.
 
     Args:
         network: The network.
         geometry: The clip geometry.
+        precision: What it computes in.
 
     Returns:
         A checked ONNX model, all shapes static.
     """
     shape = (1, geometry.steps, geometry.frames_per_step, geometry.height, geometry.width)
     signature = [tf.TensorSpec(shape, tf.uint8, name="clip")]
+    names = ["probability"]
     if isinstance(network, FrozenMotionForecaster):
         motion = network
-        model = _trace(lambda frames: motion_clip(motion, frames), signature)
+        model = _trace(lambda frames: motion_clip(motion, precision, frames), signature)
     else:
         pictures = network
-        model = _trace(lambda frames: frozen.clip(pictures, frames), signature)
-    _rename_outputs(model, ["probability"])
+        model = _trace(lambda frames: frozen.clip(pictures, precision, frames), signature)
+        names += [f"{LAST_HIDDEN}{layer}" for layer in range(len(network.layers))]
+    _rename_outputs(model, names)
+    del model.graph.output[1:]
     return _finish(model)
+
+
+def describe_graph(
+    model: onnx.ModelProto,
+    kind: GraphKind,
+    precision: GraphPrecision,
+    geometry: ClipGeometry,
+    mode: TrainMode,
+    states: tuple[StateSpec, ...],
+) -> None:
+    """Writes into a graph what it is, in place, so that a file without its bundle still tells.
+
+    Args:
+        model: The graph.
+        kind: Which of the two it is.
+        precision: What it computes in.
+        geometry: The clip geometry.
+        mode: What the network was trained for.
+        states: Names, shapes and types of the states.
+    """
+    properties = {
+        "fishrt.version": __version__,
+        "fishrt.graph": kind.value,
+        "fishrt.precision": precision.value,
+        "fishrt.trained_for": mode.value,
+        "fishrt.hard_sigmoid": json.dumps({"alpha": HARD_SIGMOID_ALPHA, "beta": HARD_SIGMOID_BETA}),
+        "fishrt.clip": json.dumps(
+            {
+                "steps": geometry.steps,
+                "frames_per_step": geometry.frames_per_step,
+                "height": geometry.height,
+                "width": geometry.width,
+            }
+        ),
+    }
+    if kind is GraphKind.STEP:
+        properties["fishrt.states"] = json.dumps(
+            [{"name": s.name, "shape": s.shape, "dtype": s.dtype(precision).name} for s in states]
+        )
+    onnx.helper.set_model_props(model, properties)
+
+
+def _dtype(state: StateSpec, precision: GraphPrecision) -> Any:
+    return tf.as_dtype(state.dtype(precision))
 
 
 def fuse_hard_sigmoid(model: onnx.ModelProto) -> int:
@@ -194,6 +256,10 @@ def _drop_unused_constants(model: onnx.ModelProto) -> None:
 
 
 def _finish(model: onnx.ModelProto) -> onnx.ModelProto:
+    # tf2onnx also names the operators of classical machine learning, of which there are none
+    others = [entry for entry in model.opset_import if entry.domain]
+    for entry in others:
+        model.opset_import.remove(entry)
     model.producer_name = "fishrt"
     model.producer_version = __version__
     onnx.checker.check_model(model, full_check=True)

@@ -4,6 +4,9 @@
                      parity
     clip.onnx        clip -> probability
     step.onnx        time step + states -> probability + new states
+    clip-fp16.onnx   the same in half precision, if it was exported
+    step-fp16.onnx
+    reference.npz    frames and what Keras computed of them, so that any machine can compare
     background.png   the background that preprocessing subtracts, if it has one
 
 A bundle is data: loading one reads YAML, ONNX and PNG and never runs code in it.
@@ -19,7 +22,7 @@ from typing import Annotated, Any
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from fishrt.config import Config, TrainMode
 from fishrt.decision import Decision
@@ -29,13 +32,14 @@ from fishrt.preprocess import Preprocessor, make_preprocessor
 from fishrt.storage import sha256_of
 from fishrt.stored_background import BACKGROUND_FILE, stored_background
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 METADATA_FILE = "bundle.yaml"
 FORMAT = FolderFormat(
     name="bundle",
     whole="a bundle",
     metadata_file=METADATA_FILE,
     version=FORMAT_VERSION,
+    older=(1,),  # without precisions: both graphs are FP32
     failure=BundleError,
     if_absent="",
     if_outdated="export it again with this fishrt, or install the one it came from",
@@ -53,22 +57,48 @@ class GraphKind(enum.StrEnum):
     STEP = "step"
 
 
+class GraphPrecision(enum.StrEnum):
+    """What a graph's convolutions compute in; cell states and probabilities are always float32."""
+
+    FP32 = "fp32"
+    FP16 = "fp16"
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class GraphFile(_Section):
-    """One graph's file in the bundle folder and the hash of its bytes."""
+class StoredFile(_Section):
+    """A file in the bundle folder and the hash of its bytes."""
 
     file: FileName
     sha256: str
 
 
+class GraphFile(StoredFile):
+    """One graph: which of the two it is, what it computes in, and its file."""
+
+    kind: GraphKind
+    precision: GraphPrecision = GraphPrecision.FP32
+
+
 class StateSpec(_Section):
-    """One entry of the state that a step takes and gives, float32 `(lanes, *shape)`."""
+    """One entry of the state that a step takes and gives, `(lanes, *shape)`.
+
+    Attributes:
+        name: `h0`, `c0`, ...; the step gives it back as `next_h0`, ....
+        shape: Without the lanes.
+        half: Whether FP16 graphs keep it as float16; FP32 graphs keep every state as float32.
+    """
 
     name: str
     shape: tuple[int, ...]
+    half: bool = False
+
+    def dtype(self, precision: GraphPrecision) -> np.dtype[Any]:
+        """Type of this state in a graph of that precision: float16 or float32."""
+        halved = self.half and precision is GraphPrecision.FP16
+        return np.dtype(np.float16 if halved else np.float32)
 
 
 class HardSigmoid(_Section):
@@ -117,13 +147,30 @@ class BundleMetadata(_Section):
     name: str
     config: Config
     hard_sigmoid: HardSigmoid = HardSigmoid()
-    graphs: dict[GraphKind, GraphFile]
+    graphs: tuple[GraphFile, ...]
+    reference: StoredFile | None = None
     states: tuple[StateSpec, ...]
     threshold: float = Field(default=0.5, ge=0, le=1)
     decision: Decision | None = None
     trained_on: TrainedOn | None = None
     evaluation: dict[str, Any] = Field(default_factory=dict)
     parity: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("graphs", mode="before")
+    @classmethod
+    def _without_precisions(cls, value: object) -> object:
+        """The graphs of format 1, a mapping from kind to file."""
+        if isinstance(value, dict):
+            return [
+                {"kind": kind, **file} if isinstance(file, dict) else file
+                for kind, file in value.items()
+            ]
+        return value
+
+    @property
+    def precisions(self) -> tuple[GraphPrecision, ...]:
+        """What the bundle has step graphs of."""
+        return tuple(g.precision for g in self.graphs if g.kind is GraphKind.STEP)
 
     @property
     def trained_for(self) -> TrainMode:
@@ -145,19 +192,31 @@ class Bundle:
     metadata: BundleMetadata
     background: NDArray[np.uint8] | None
 
-    def graph(self, kind: GraphKind) -> Path:
+    def graph(self, kind: GraphKind, precision: GraphPrecision = GraphPrecision.FP32) -> Path:
         """Path of one of the bundle's ONNX files.
 
         Raises:
-            BundleError: If the file is missing or its bytes are not those that were exported.
+            BundleError: If there is no such graph, or its file is missing or its bytes are not
+                those that were exported.
         """
-        graph = self.metadata.graphs.get(kind)
-        if graph is None:
-            raise BundleError(f"the bundle {self.folder} has no {kind} graph; export it again.")
-        path = self.folder / graph.file
+        for graph in self.metadata.graphs:
+            if (graph.kind, graph.precision) == (kind, precision):
+                return self.stored(graph)
+        how = " with --fp16" if precision is GraphPrecision.FP16 else ""
+        raise BundleError(
+            f"the bundle {self.folder} has no {precision} {kind} graph; export it again{how}."
+        )
+
+    def stored(self, stored: StoredFile) -> Path:
+        """Path of a file of the bundle whose bytes are those that were exported.
+
+        Raises:
+            BundleError: If it is missing or damaged.
+        """
+        path = self.folder / stored.file
         if not path.is_file():
-            raise BundleError(f"the bundle {self.folder} lacks {graph.file}; copy it whole.")
-        if sha256_of(path) != graph.sha256:
+            raise BundleError(f"the bundle {self.folder} lacks {stored.file}; copy it whole.")
+        if sha256_of(path) != stored.sha256:
             raise BundleError(
                 f"{path} is damaged (its bytes are not those that were exported); copy the bundle "
                 "again or export it again."
@@ -171,7 +230,7 @@ class Bundle:
         Raises:
             BundleError: If a file cannot be read.
         """
-        names = [METADATA_FILE, *(graph.file for graph in self.metadata.graphs.values())]
+        names = [METADATA_FILE, *(graph.file for graph in self.metadata.graphs)]
         if self.background is not None:
             names.append(BACKGROUND_FILE)
         try:

@@ -22,6 +22,7 @@ class ExitCode(enum.IntEnum):
     MISSING_EXTRA = 8
     PARITY = 9
     TRAINING = 10
+    MACHINE = 11
     INTERRUPTED = 130
 
 
@@ -77,6 +78,12 @@ class TrainingError(FishrtError):
     """Training cannot go on (a loss that is not a number, a split without examples)."""
 
     exit_code = ExitCode.TRAINING
+
+
+class MachineError(FishrtError):
+    """This machine lacks what a command needs: a GPU, a driver, a library that loads, an engine."""
+
+    exit_code = ExitCode.MACHINE
 
 
 def output_error(path: object, error: OSError) -> OutputError:

@@ -20,10 +20,11 @@ class FolderFormat:
         name: What it is called, such as `bundle`.
         whole: The same as the user should have given it, such as `a whole recording`.
         metadata_file: Name of its metadata file.
-        version: The format version that this fishrt reads.
+        version: The format version that this fishrt writes.
         failure: What is raised.
         if_absent: What ends the sentence when the metadata file cannot be read.
         if_outdated: What ends the sentence when the version is another one.
+        older: Older format versions that this fishrt reads as well.
     """
 
     name: str
@@ -33,6 +34,7 @@ class FolderFormat:
     failure: type[FishrtError]
     if_absent: str
     if_outdated: str
+    older: tuple[int, ...] = ()
 
 
 def read_metadata(folder: Path, kind: FolderFormat, model: type[_Metadata]) -> _Metadata:
@@ -49,7 +51,7 @@ def read_metadata(folder: Path, kind: FolderFormat, model: type[_Metadata]) -> _
     path = folder / kind.metadata_file
     content = _read_yaml(folder, path, kind)
     version = content.get("format_version") if isinstance(content, dict) else None
-    if version != kind.version:
+    if version not in (kind.version, *kind.older):
         raise kind.failure(
             f"the {kind.name} {folder} has format version {version}, but this fishrt reads "
             f"version {kind.version}; {kind.if_outdated}."

@@ -120,10 +120,19 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         OutputError: If it cannot be written.
     """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file that is either the old one or the new one, never half of it.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
     scratch = _beside(path, PARTIAL_SUFFIX)
     try:
         try:
-            scratch.write_text(text, encoding="utf-8")
+            scratch.write_bytes(content)
             scratch.replace(path)
         finally:
             scratch.unlink(missing_ok=True)

@@ -1,105 +1,237 @@
-"""How long a forecast takes on this machine, by each way of computing it."""
+"""How long a forecast takes on this machine, by each way of computing it.
 
+Every way is measured in a process of its own (`realtime.benchmark_worker`), one after another, so
+that start-up times and memory are its own and a library that crashes takes nothing with it.
+"""
+
+import enum
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fishrt.bundle import Bundle, GraphKind
+from fishrt.bundle import Bundle, GraphPrecision
+from fishrt.doctor.machine import memory_gb, processor_name
+from fishrt.errors import FishrtError
+from fishrt.gpu.card import current_gpu
 from fishrt.simulate import SimulatedTank, TankSpec
-from fishrt.timing import elapsed_ms
-from realtime.lanes import CarriedState, ExactLanes, Forecaster, LaneSchedule
-from realtime.stepper import SessionSettings, load_stepper, open_session, usable_cores
+from realtime.backends import Backend
+from realtime.stepper import SessionSettings, usable_cores
 
-WARM_UP_FRAMES = 8
-MATRIX_SIDE = 1024
-"""Side of the matrices whose product tells how fast this machine multiplies just now."""
+TANK_SEED = 11
+WORKER_LIMIT_S = 600.0
+REASON_LENGTH = 300
+
+
+class Mode(enum.StrEnum):
+    """How a frame comes to its forecast."""
+
+    STREAM = "stream"
+    """One lane a phase, its state carried on."""
+
+    LANES = "lanes"
+    """Exact lanes: the window forecast, one batched step a frame."""
+
+    CLIP = "clip"
+    """The whole clip run again: the window forecast as it is usually computed."""
 
 
 @dataclass(frozen=True)
-class Timing:
-    """Time of one frame's forecast, in milliseconds, nothing left out after warm-up.
+class Way:
+    """One way to a forecast.
 
     Attributes:
-        name: What was timed.
-        p50: Median.
-        p90: 90th percentile.
-        p99: 99th percentile.
-        max: The longest.
+        backend: What computes.
+        precision: Which of the bundle's graphs.
+        mode: How a frame comes to its forecast.
+        every: Frames from one forecast to the next.
     """
 
-    name: str
-    p50: float
-    p90: float
-    p99: float
-    max: float
+    backend: Backend
+    precision: GraphPrecision
+    mode: Mode
+    every: int = 1
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        lanes = "exact lanes" if self.every == 1 else f"exact, every {self.every}"
+        return {Mode.STREAM: "stream", Mode.LANES: lanes, Mode.CLIP: "clip again"}[self.mode]
 
 
-def time_bundle(bundle: Bundle, frames: int = 120) -> list[Timing]:
-    """Times a stream, every-third-frame lanes, exact lanes, and running the clip again.
+@dataclass(frozen=True)
+class Row:
+    """What one way costs. Nothing is left out of the figures after warm-up.
+
+    Attributes:
+        way: In words.
+        backend: What computes.
+        precision: What it computes in.
+        p50_ms: Median time of a frame, in milliseconds.
+        p90_ms: 90th percentile.
+        p99_ms: 99th percentile.
+        max_ms: The longest.
+        frames: How many frames were timed.
+        fps: Frames a second, back to back.
+        first_ms: The slowest frame of the warm-up, mostly the first.
+        warm_up_frames: How many frames were left out before.
+        startup_s: From an empty process to ready for the first frame.
+        host_mb: Most memory that the process had, in MB.
+        device_mb: Memory that it took on the GPU, in MB, or None without a GPU.
+        computed_by: Library and version.
+    """
+
+    way: str
+    backend: str
+    precision: str
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+    max_ms: float
+    frames: int
+    fps: float
+    first_ms: float
+    warm_up_frames: int
+    startup_s: float
+    host_mb: float
+    device_mb: float | None
+    computed_by: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A way that was not measured, and why."""
+
+    way: str
+    backend: str
+    precision: str
+    reason: str
+
+
+def ways_of(
+    bundle: Bundle,
+    backends: Sequence[Backend],
+    precisions: Sequence[GraphPrecision],
+    every: Sequence[int],
+) -> Iterator[Way]:
+    """Every way to measure, the cheapest of each backend first.
 
     Args:
         bundle: The bundle.
-        frames: Frames of the simulated tank to time; the clip is run on an eighth of them.
+        backends: What may compute.
+        precisions: Which of its graphs; those that it lacks are left out.
+        every: Strides of exact lanes.
+    """
+    for backend in backends:
+        for precision in precisions:
+            if precision in bundle.metadata.precisions:
+                yield Way(backend, precision, Mode.STREAM)
+                for stride in sorted(every, reverse=True):
+                    yield Way(backend, precision, Mode.LANES, stride)
+                yield Way(backend, precision, Mode.CLIP)
+
+
+def missing(backend: Backend) -> str | None:
+    """Why a backend cannot run here, as far as that is known without trying it; else None."""
+    if backend is Backend.TENSORRT:
+        return None if find_spec("tensorrt") else "TensorRT is not installed"
+    if find_spec("onnxruntime") is None:
+        return "ONNX Runtime is not installed"
+    if backend is Backend.CUDA:
+        import onnxruntime
+
+        listed = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+        return None if listed else "this ONNX Runtime has no CUDA (the extra gpu has)"
+    if backend is Backend.TENSORRT_RTX:
+        there = find_spec("onnxruntime_ep_nv_tensorrt_rtx")
+        return None if there else "the TensorRT-RTX plugin is not installed"
+    return None
+
+
+def tank_frames(bundle: Bundle, count: int) -> NDArray[np.uint8]:
+    """Frames of the simulated tank, as the model wants them.
+
+    Args:
+        bundle: The bundle, for its preprocessing.
+        count: How many.
 
     Returns:
-        One timing for each way, cheapest first.
+        uint8 `(count, H, W)`.
     """
-    geometry = bundle.metadata.config.clip.geometry
-    pictures = [bundle.preprocessor(image) for image in _pictures(frames)]
-    ways: dict[str, Forecaster] = {
-        "stream (one lane)": CarriedState(load_stepper(bundle, 1), geometry)
-    }
-    for every in (3, 1):
-        lanes = LaneSchedule(geometry.steps, geometry.frames_per_step, every).lanes
-        name = "every frame" if every == 1 else f"every {every} frames"
-        ways[f"exact lanes, {name}"] = ExactLanes(load_stepper(bundle, lanes), geometry, every)
-    timings = []
-    for name, forecaster in ways.items():
-        for picture in pictures[: WARM_UP_FRAMES * geometry.frames_per_step]:
-            forecaster.push(picture)
-        timings.append(
-            _timing(name, [elapsed_ms(forecaster.push, picture) for picture in pictures])
+    tank = iter(SimulatedTank(TankSpec(seed=TANK_SEED)))
+    return np.stack([bundle.preprocessor(next(tank)[0]) for _ in range(count)])
+
+
+def measure(
+    folder: Path, way: Way, frames: Path, count: int, *, trust_engine: bool = False
+) -> Row | Skipped:
+    """Measures one way in a process of its own.
+
+    Args:
+        folder: The bundle's folder.
+        way: What to measure.
+        frames: NumPy file with uint8 `(T, H, W)`, at least a clip and one frame long.
+        count: Frames to time.
+        trust_engine: Whether a TensorRT engine may run code on the host.
+    """
+    order = {"bundle": str(folder), **asdict(way), "frames": str(frames), "count": count}
+    answer = run_worker("realtime.benchmark_worker", {**order, "trust": trust_engine})
+    if "reason" in answer:
+        return Skipped(way.name, way.backend, way.precision, answer["reason"])
+    return Row(way=way.name, backend=way.backend, precision=way.precision, **answer)
+
+
+def run_worker(module: str, order: dict[str, Any]) -> dict[str, Any]:
+    """Runs a worker module with an order on stdin; gives its answer, or why there is none.
+
+    Args:
+        module: The module; it prints one JSON object as the last line of stdout.
+        order: What to do; the time at which it was given is added.
+    """
+    root = str(Path(__file__).parents[1])  # the worker runs this fishrt, wherever we are
+    paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", module],
+            input=json.dumps({**order, "begun": time.time()}),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=WORKER_LIMIT_S,
+            env={**os.environ, "PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            check=False,
         )
-    timings.append(_time_clip(bundle, max(frames // 8, 5)))
-    return timings
-
-
-def machine_gflops(rounds: int = 8) -> float:
-    """Speed of a float32 matrix product just now, in GFLOP/s; the machine's practical ceiling."""
-    matrix = np.random.default_rng(0).random((MATRIX_SIDE, MATRIX_SIDE), np.float32)
-    times = [elapsed_ms(np.matmul, matrix, matrix) for _ in range(rounds)]
-    return 2 * MATRIX_SIDE**3 / (min(times) * 1e-3) / 1e9
+    except subprocess.TimeoutExpired:
+        return {"reason": f"it was not ready within {WORKER_LIMIT_S:g} s"}
+    try:
+        answer = json.loads(done.stdout.splitlines()[-1])
+        return dict(answer)
+    except (IndexError, ValueError):
+        last = (done.stderr.strip().splitlines() or [f"it ended with code {done.returncode}"])[-1]
+        return {"reason": last[:REASON_LENGTH]}
 
 
 def describe_machine() -> dict[str, Any]:
-    """Cores and libraries that the timings were taken with."""
-    import onnxruntime
-
+    """Hardware and libraries that the timings were taken with."""
     settings = SessionSettings()
+    try:
+        gpu: dict[str, str] | None = asdict(current_gpu())
+    except FishrtError:
+        gpu = None
     return {
+        "processor": processor_name(),
         "cores": usable_cores(),
-        "onnxruntime": onnxruntime.__version__,
-        **{key: value for key, value in asdict(settings).items() if key == "spinning"},
+        "memory_gb": round(memory_gb(), 1),
+        "gpu": gpu,
         "threads": settings.thread_count,
+        "spinning": settings.spinning,
     }
-
-
-def _time_clip(bundle: Bundle, rounds: int) -> Timing:
-    geometry = bundle.metadata.config.clip.geometry
-    session = open_session(bundle.graph(GraphKind.CLIP))
-    shape = (1, geometry.steps, geometry.frames_per_step, geometry.height, geometry.width)
-    clip = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
-    session.run(None, {"clip": clip})
-    times = [elapsed_ms(session.run, None, {"clip": clip}) for _ in range(rounds)]
-    return _timing("the clip again, every frame", times)
-
-
-def _pictures(count: int) -> list[Any]:
-    tank = iter(SimulatedTank(TankSpec(seed=11)))
-    return [next(tank)[0] for _ in range(count)]
-
-
-def _timing(name: str, times: list[float]) -> Timing:
-    p50, p90, p99 = np.quantile(times, [0.5, 0.9, 0.99])
-    return Timing(name, float(p50), float(p90), float(p99), max(times))

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from fishrt.bundle import Bundle, load_bundle
+from fishrt.bundle import Bundle, GraphPrecision, load_bundle
 from fishrt.config import Config, TrainMode
 from fishrt.errors import OutputError, SourceError
 from fishrt.video import VideoSource, open_source
 from fishrt.video.resample import Resampler
+from realtime.backends import Backend, stepper_maker
 from realtime.budget import Budget, fit_lanes, fit_stream
 from realtime.camera_settings import camera_preprocessor
 from realtime.capture import Capture, Pace, Policy, policy_of
@@ -23,7 +24,6 @@ from realtime.recorder import VideoRecorder
 from realtime.sinks import JsonlSink, Sink
 from realtime.stats import LiveStats, StatsSnapshot
 from realtime.status import StatusSink
-from realtime.stepper import Stepper, load_stepper
 from realtime.stopping import StopRequest
 from realtime.summary import LiveSummary
 from realtime.window import WindowSink
@@ -47,6 +47,9 @@ class LiveOptions:
         overwrite: Whether existing files may be replaced.
         window: Whether to show a window.
         frames: Frames to write at most, or None.
+        precision: Which of the bundle's step graphs to run.
+        backend: What computes.
+        trust_engine: Whether a TensorRT engine may run code on the host.
         pace: How fast to go where the source has no pace of its own.
         overrides: Settings of this camera, such as `preprocess.polarity=dark`.
     """
@@ -62,6 +65,9 @@ class LiveOptions:
     overwrite: bool = False
     window: bool = False
     frames: int | None = None
+    precision: GraphPrecision = GraphPrecision.FP32
+    backend: Backend = Backend.CPU
+    trust_engine: bool = False
     pace: Pace = Pace.REALTIME
     overrides: tuple[str, ...] = ()
 
@@ -142,10 +148,9 @@ def make_forecaster(
     """
     clip = bundle.metadata.config.clip
     geometry = clip.geometry
-
-    def make_stepper(lanes: int) -> Stepper:
-        return load_stepper(bundle, lanes)
-
+    make_stepper = stepper_maker(
+        bundle, options.backend, options.precision, trust_engine=options.trust_engine
+    )
     if mode is TrainMode.STREAM:
         stepper, budget = fit_stream(make_stepper, geometry, fps or clip.fps)
         return CarriedState(stepper, geometry), budget

@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from fishrt.bundle import Bundle, GraphKind, StateSpec
+from fishrt.bundle import Bundle, GraphKind, GraphPrecision, StateSpec
 from fishrt.clip import ClipGeometry
 from fishrt.errors import BundleError, MissingExtraError
 from realtime.wording import count
@@ -24,7 +24,8 @@ NEXT_PREFIX = "next_"
 WARM_UP_RUNS = 3
 SILENT_LOG_LEVEL = 4  # ONNX Runtime: fatal only; our own sentence says the rest
 
-States = dict[str, NDArray[np.float32]]
+States = dict[str, NDArray[Any]]
+TENSOR_TYPES = {np.dtype(np.float32): "tensor(float)", np.dtype(np.float16): "tensor(float16)"}
 
 
 class Stepper(Protocol):
@@ -114,23 +115,30 @@ class OnnxStepper:
     """
 
     def __init__(
-        self, session: Any, specs: tuple[StateSpec, ...], geometry: ClipGeometry, lanes: int
+        self,
+        session: Any,
+        specs: tuple[StateSpec, ...],
+        geometry: ClipGeometry,
+        lanes: int,
+        precision: GraphPrecision = GraphPrecision.FP32,
     ) -> None:
         """Allocates states and buffers; `load_stepper` makes the session.
 
         Args:
             session: An `onnxruntime.InferenceSession` whose inputs were checked.
-            specs: Names and shapes of the states.
+            specs: Names, shapes and types of the states.
             geometry: The clip geometry.
             lanes: Lanes in every phase.
+            precision: Precision of the session's graph.
         """
         self.lanes = lanes
+        self._precision = precision
         self._session = session
         self._phases = geometry.frames_per_step
         self._time_step = np.zeros(_time_step_shape(geometry), np.uint8)
         self._probability = np.zeros(lanes, np.float32)
         self._sets: list[States] = [
-            {spec.name: np.zeros((lanes, *spec.shape), np.float32) for spec in specs}
+            {spec.name: np.zeros((lanes, *spec.shape), spec.dtype(precision)) for spec in specs}
             for _ in range(self._phases + 1)
         ]
         self._set_of_phase = list(range(self._phases))
@@ -149,7 +157,7 @@ class OnnxStepper:
         """Puts states back to zero: of one lane, of one phase, or of all."""
         for each in range(self._phases) if phase is None else (phase,):
             for state in self._sets[self._set_of_phase[each]].values():
-                state[slice(None) if lane is None else lane] = 0.0
+                state[slice(None) if lane is None else lane] = 0
 
     def states(self) -> States:
         """Copies of all states, float32 `(lanes, *shape)`, named `PHASE/NAME`."""
@@ -179,8 +187,8 @@ class OnnxStepper:
 
         threads = self._session.get_session_options().intra_op_num_threads
         return (
-            f"ONNX Runtime {onnxruntime.__version__} on the CPU with {count(threads, 'thread')}, "
-            f"{count(self.lanes, 'lane')} a phase"
+            f"ONNX Runtime {onnxruntime.__version__} on the CPU in {self._precision.upper()} with "
+            f"{count(threads, 'thread')}, {count(self.lanes, 'lane')} a phase"
         )
 
     def _binding(self, source: int, target: int) -> Any:
@@ -198,7 +206,10 @@ class OnnxStepper:
 
 
 def load_stepper(
-    bundle: Bundle, lanes: int, settings: SessionSettings = SessionSettings()
+    bundle: Bundle,
+    lanes: int,
+    settings: SessionSettings = SessionSettings(),
+    precision: GraphPrecision = GraphPrecision.FP32,
 ) -> OnnxStepper:
     """Opens a bundle's step graph in ONNX Runtime for a fixed number of lanes.
 
@@ -206,16 +217,17 @@ def load_stepper(
         bundle: The bundle; the hash of its graph is checked.
         lanes: Lanes in every phase, at least 1.
         settings: Threads and spinning.
+        precision: Which of the bundle's step graphs.
 
     Raises:
         BundleError: If the graph is missing, damaged, or does not fit the bundle's metadata.
         MissingExtraError: If ONNX Runtime is not installed.
     """
-    path = bundle.graph(GraphKind.STEP)
+    path = bundle.graph(GraphKind.STEP, precision)
     geometry = bundle.metadata.config.clip.geometry
     session = open_session(path, settings, lanes)
-    check_step_graph(session, bundle.metadata.states, geometry, lanes, path)
-    return OnnxStepper(session, bundle.metadata.states, geometry, lanes)
+    check_step_graph(session, bundle.metadata.states, geometry, lanes, path, precision)
+    return OnnxStepper(session, bundle.metadata.states, geometry, lanes, precision)
 
 
 def open_session(
@@ -263,14 +275,21 @@ def open_session(
 
 
 def check_step_graph(
-    session: Any, specs: tuple[StateSpec, ...], geometry: ClipGeometry, lanes: int, path: Path
+    session: Any,
+    specs: tuple[StateSpec, ...],
+    geometry: ClipGeometry,
+    lanes: int,
+    path: Path,
+    precision: GraphPrecision = GraphPrecision.FP32,
 ) -> None:
     """Makes sure that a step graph takes and gives what the bundle's metadata says.
 
     Raises:
         BundleError: With the first input or output that does not fit.
     """
-    states = {spec.name: ("tensor(float)", [lanes, *spec.shape]) for spec in specs}
+    states = {
+        spec.name: (TENSOR_TYPES[spec.dtype(precision)], [lanes, *spec.shape]) for spec in specs
+    }
     _check_tensors(
         session.get_inputs(),
         {TIME_STEP: ("tensor(uint8)", list(_time_step_shape(geometry))), **states},

@@ -13,6 +13,7 @@ from fishrt.bundle import (
     BundleMetadata,
     GraphFile,
     GraphKind,
+    GraphPrecision,
     StateSpec,
     find_bundle,
     load_bundle,
@@ -47,9 +48,11 @@ def folder(tmp_path: Path) -> Path:
         fishrt_version="0.1.0",
         name="tank",
         config=CONFIG,
-        graphs={
-            GraphKind.CLIP: GraphFile(file="clip.onnx", sha256=sha256_of(folder / "clip.onnx"))
-        },
+        graphs=(
+            GraphFile(
+                kind=GraphKind.CLIP, file="clip.onnx", sha256=sha256_of(folder / "clip.onnx")
+            ),
+        ),
         states=(StateSpec(name="hidden_0", shape=(8, 10, 14)),),
         threshold=0.25,
         evaluation={"average precision": 0.5, "seeds": [1, 2]},
@@ -86,7 +89,7 @@ def edit(**changes: object) -> Callable[[Path], None]:
 
 
 def graph_elsewhere(folder: Path) -> None:
-    edit(graphs={"clip": {"file": "../clip.onnx", "sha256": "0"}})(folder)
+    edit(graphs=[{"kind": "clip", "file": "../clip.onnx", "sha256": "0"}])(folder)
 
 
 @pytest.mark.parametrize(
@@ -95,11 +98,11 @@ def graph_elsewhere(folder: Path) -> None:
         (lambda folder: (folder / METADATA_FILE).unlink(), "is not a bundle"),
         (lambda folder: (folder / METADATA_FILE).write_text("a: ["), "not valid YAML"),
         (lambda folder: (folder / METADATA_FILE).write_text(""), "format version None"),
-        (edit(format_version=FORMAT_VERSION + 1), "format version 2, but this fishrt reads"),
+        (edit(format_version=FORMAT_VERSION + 1), "format version 3, but this fishrt reads"),
         (edit(threshold=1.5), "damaged: threshold"),
         (edit(unheard_of=1), "damaged: unheard_of"),
         (edit(config={"train": {"mode": "telepathy"}}), "damaged: config.train.mode"),
-        (graph_elsewhere, "damaged: graphs.clip.file"),
+        (graph_elsewhere, "damaged: graphs.0.file"),
         (lambda folder: (folder / "background.png").write_bytes(b"x"), "not a picture"),
     ],
 )
@@ -113,9 +116,29 @@ def test_a_damaged_bundle_is_one_sentence(
     assert "\n" not in str(caught.value)
 
 
+def test_a_bundle_of_format_1_is_read(folder: Path) -> None:
+    digest = sha256_of(folder / "clip.onnx")
+    old = {"clip": {"file": "clip.onnx", "sha256": digest}}
+    state = {"name": "hidden_0", "shape": [8, 10, 14]}
+    edit(format_version=1, graphs=old, states=[state])(folder)
+    bundle = load_bundle(folder)
+    assert bundle.graph(GraphKind.CLIP) == folder / "clip.onnx"
+    assert bundle.metadata.graphs[0].precision is GraphPrecision.FP32
+    assert bundle.metadata.reference is None
+    with pytest.raises(BundleError, match="no fp16 clip graph; export it again with --fp16"):
+        bundle.graph(GraphKind.CLIP, GraphPrecision.FP16)
+
+
+def test_a_state_is_half_in_half_precision_only() -> None:
+    hidden, cell = (StateSpec(name=n, shape=(1,), half=n == "h0") for n in ("h0", "c0"))
+    assert hidden.dtype(GraphPrecision.FP16) == np.float16
+    for spec, precision in ((hidden, GraphPrecision.FP32), (cell, GraphPrecision.FP16)):
+        assert spec.dtype(precision) == np.float32
+
+
 def test_a_graph_that_is_missing_cut_short_or_never_was(folder: Path) -> None:
     bundle = load_bundle(folder)
-    with pytest.raises(BundleError, match="has no step graph; export it again"):
+    with pytest.raises(BundleError, match="has no fp32 step graph; export it again"):
         bundle.graph(GraphKind.STEP)
     (folder / "clip.onnx").write_bytes(b"a clip gra")
     with pytest.raises(BundleError, match=r"clip.onnx is damaged"):

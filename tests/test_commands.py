@@ -45,7 +45,8 @@ def test_help_and_version():
     assert fishrt("--version").stdout.strip() == f"fishrt {__version__}"
     for flag in ("-h", "--help"):
         listed = fishrt(flag).stdout
-        for command in ("prepare", "simulate", "train", "evaluate", "export", "live", "bench"):
+        commands = "prepare simulate train evaluate export parity live predict bench doctor"
+        for command in commands.split():
             assert command in listed
             assert "Usage" in fishrt(command, flag).stdout
 
@@ -100,10 +101,10 @@ def test_from_recording_to_live(tank, tmp_path):
     assert live.returncode == 0, live.stderr
     lines = [json.loads(line) for line in live.stdout.splitlines()]
     assert [line["valid"] for line in lines] == [False] * 15 + [True] * 45
-    timed = fishrt("bench", bundle, "--frames", "10", "--no-keras", "--json")
+    timed = fishrt("bench", bundle, "--backend", "cpu", "--frames", "10", "--no-keras", "--json")
     assert timed.returncode == 0, timed.stderr
-    names = [row["name"] for row in json.loads(timed.stdout)["milliseconds_per_frame"]]
-    assert len(names) == len(set(names)) == 4
+    names = [row["way"] for row in json.loads(timed.stdout)["rows"]]
+    assert names == ["stream", "exact, every 3", "exact lanes", "clip again"]
     other = fishrt("train", tank, "-o", tmp_path / "b", *settings, "--set", "label.threshold=0.9")
     assert_one_sentence(other, ExitCode.TRAINING, "`label` differ")
     again = fishrt("train", tank, "-o", tmp_path / "run", *settings)

@@ -137,13 +137,13 @@ def test_write_text_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     path = tmp_path / "report.json"
     write_text(path, "old")
     assert everything_in(tmp_path) == ["report.json"]
-    real = Path.write_text
+    real = Path.write_bytes
 
-    def half(self: Path, text: str, encoding: str) -> int:
-        real(self, text[: len(text) // 2], encoding=encoding)
+    def half(self: Path, content: bytes) -> int:
+        real(self, content[: len(content) // 2])
         raise no_space()
 
-    monkeypatch.setattr(Path, "write_text", half)
+    monkeypatch.setattr(Path, "write_bytes", half)
     with pytest.raises(OutputError, match="disk is full"):
         write_text(path, "a new and longer text")
     assert path.read_text() == "old"

@@ -82,10 +82,10 @@ def make_tiny_bundle(
             config=parse_config(
                 {"clip": clip, "model": {"filters": list(filters)}, **settings}, "test"
             ),
-            graphs={
-                kind: GraphFile(file=f"{kind}.onnx", sha256=sha256_of(folder / f"{kind}.onnx"))
+            graphs=tuple(
+                GraphFile(kind=kind, file=f"{kind}.onnx", sha256=sha256_of(folder / f"{kind}.onnx"))
                 for kind in GraphKind
-            },
+            ),
             states=tuple(StateSpec(name=name, shape=shape) for name, shape in shapes.items()),
         ),
     )
@@ -95,10 +95,10 @@ def make_tiny_bundle(
 def reseal(folder: Path) -> Bundle:
     """Makes the metadata agree with graphs that a test has changed on purpose."""
     metadata = load_bundle(folder).metadata
-    graphs = {
-        kind: GraphFile(file=graph.file, sha256=sha256_of(folder / graph.file))
-        for kind, graph in metadata.graphs.items()
-    }
+    graphs = tuple(
+        graph.model_copy(update={"sha256": sha256_of(folder / graph.file)})
+        for graph in metadata.graphs
+    )
     save_metadata(folder, metadata.model_copy(update={"graphs": graphs}))
     return load_bundle(folder)
 

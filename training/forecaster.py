@@ -209,7 +209,7 @@ class Forecaster(keras.Model):  # type: ignore[misc]
     def state_specs(self) -> tuple[StateSpec, ...]:
         """Names and channels-first shapes of the states, as exported: h0, c0, h1, c1, ..."""
         pictures = [
-            StateSpec(name=f"{kind}{layer}", shape=(filters, height, width))
+            StateSpec(name=f"{kind}{layer}", shape=(filters, height, width), half=kind == "h")
             for layer, (height, width, filters) in enumerate(self.picture_shapes)
             for kind in ("h", "c")
         ]

@@ -11,10 +11,12 @@ import typer
 
 from fishrt import __version__
 from fishrt.cli.bench import bench
+from fishrt.cli.doctor import doctor
 from fishrt.cli.evaluate import evaluate
 from fishrt.cli.export import export
 from fishrt.cli.import_checkpoint import import_checkpoint
 from fishrt.cli.live import live
+from fishrt.cli.parity import parity
 from fishrt.cli.predict import predict
 from fishrt.cli.prepare import prepare
 from fishrt.cli.simulate import simulate
@@ -34,9 +36,11 @@ app.command()(train)
 app.command()(evaluate)
 app.command("import-checkpoint")(import_checkpoint)
 app.command()(export)
+app.command()(parity)
 app.command()(live)
 app.command()(predict)
 app.command()(bench)
+app.command()(doctor)
 
 
 def _version(value: bool) -> None:

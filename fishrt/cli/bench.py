@@ -1,17 +1,23 @@
-"""`fishrt bench`: how long a forecast takes on this machine."""
+"""`fishrt bench`: how long a forecast takes on this machine, by every way of computing it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from fishrt.cli.options import SetOption
 
 if TYPE_CHECKING:
+    import enum
+
+    import numpy as np
+    from numpy.typing import NDArray
     from rich.table import Table
 
     from fishrt.bundle import Bundle
     from fishrt.config import Config
+
+    _Choice = TypeVar("_Choice", bound=enum.StrEnum)
 
 
 def bench(
@@ -28,52 +34,86 @@ def bench(
         ),
     ] = "visionary-serenity",
     overrides: SetOption = None,
+    backend: Annotated[
+        list[str] | None,
+        typer.Option(help="cpu, cuda, tensorrt-rtx or tensorrt; may be repeated. Default: all."),
+    ] = None,
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(help="fp32 or fp16; may be repeated. Default: all that the bundle has."),
+    ] = None,
+    every: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Strides of exact lanes; may be repeated. Default: 1 and 3."),
+    ] = None,
     keras: Annotated[
         bool, typer.Option("--keras/--no-keras", help="Also time Keras' own predict.")
     ] = True,
-    frames: Annotated[int, typer.Option(min=10, help="Frames to time.")] = 120,
+    frames: Annotated[int, typer.Option(min=10, help="Frames to time.")] = 300,
+    recording: Annotated[
+        Path | None, typer.Option(help="Recording to take frames from. Default: the tank.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Picture to draw (PNG, PDF or SVG).")
+    ] = None,
+    trust_engine: Annotated[
+        bool,
+        typer.Option("--trust-engine", help="Let version-compatible engines run their own code."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
 ) -> None:
     """Time every way to a forecast on this machine, beside Keras in the same run.
 
-    Times one frame's work: a carried state, exact lanes, and running the whole clip again.
+    Times one frame's work on every backend that is installed: a carried state, exact lanes, and
+    running the whole clip again, each in a process of its own, on real frames. Warm-up is told
+    apart, and nothing after it is left out.
     """
+    import errno
     import json
     import tempfile
-    from dataclasses import asdict
 
+    import numpy as np
     from rich.console import Console
 
-    from fishrt.bundle import load_bundle
+    from fishrt.bundle import GraphPrecision, load_bundle
+    from fishrt.cli.bench_plan import BenchPlan, run_plan
     from fishrt.cli.extras import require
     from fishrt.config import load_config
-    from realtime.benchmark import describe_machine, machine_gflops, time_bundle
+    from fishrt.errors import output_error
+    from realtime.backends import Backend
+    from realtime.benchmark import ways_of
 
-    require("cpu", "onnxruntime")
+    if bundle is not None and overrides:
+        raise typer.BadParameter("--set goes with --config, not with a bundle.")
+    backends = _choices(Backend, backend, "--backend")
+    precisions = _choices(GraphPrecision, precision, "--precision")
+    if output is not None:
+        require("train", "matplotlib")
+        if not output.parent.is_dir():  # said before the minutes of measuring, not after
+            raise output_error(output, FileNotFoundError(errno.ENOENT, ""))
+    console = Console(stderr=True, highlight=False)
     with tempfile.TemporaryDirectory() as scratch:
-        if bundle is not None and overrides:
-            raise typer.BadParameter("--set goes with --config, not with a bundle.")
         if bundle is None:
-            model = _untrained(
-                load_config(config, overrides or ()), Path(scratch) / Path(config).stem
-            )
+            loaded = load_config(config, overrides or ())
+            model = _untrained(loaded, Path(scratch) / Path(config).stem)
         else:
             model = load_bundle(bundle)
-        before = machine_gflops()
-        timings = time_bundle(model, frames)
-        predict = _keras_predict(model.metadata.config) if keras else None
-        after = machine_gflops()
-    record: dict[str, Any] = {
-        "model": model.metadata.name,
-        "machine": describe_machine(),
-        "matrix_product_gflops": [round(before, 1), round(after, 1)],
-        "milliseconds_per_frame": [asdict(timing) for timing in timings],
-        "keras_predict_ms": predict,
-    }
+        pictures, source = _frames(model, recording, frames)
+        np.save(Path(scratch) / "frames.npy", pictures)
+        ways = list(ways_of(model, backends, precisions, every or (1, 3)))
+        plan = BenchPlan(model, ways, Path(scratch) / "frames.npy", frames, keras, trust_engine)
+        record = run_plan(plan, console)
+    record["frames_from"] = source
+    if output is not None:
+        from export.benchmark_picture import save_picture
+
+        save_picture(record, output)
     if as_json:
         typer.echo(json.dumps(record))
     else:
         Console(highlight=False).print(_table(record))
+    for skipped in {(s["backend"], s["reason"]): s for s in record["skipped"]}.values():
+        console.print(f"not timed on {skipped['backend']}: {skipped['reason']}", soft_wrap=True)
 
 
 def _untrained(config: "Config", folder: Path) -> "Bundle":
@@ -87,35 +127,64 @@ def _untrained(config: "Config", folder: Path) -> "Bundle":
     return load_bundle(folder)
 
 
-def _keras_predict(config: "Config") -> float | None:
-    from importlib.util import find_spec
+def _frames(model: "Bundle", recording: Path | None, count: int) -> "tuple[NDArray[np.uint8], str]":
+    from realtime.benchmark import TANK_SEED, tank_frames
 
-    if find_spec("tensorflow") is None or find_spec("tf2onnx") is None:
-        return None
-    from fishrt.cli.extras import import_tensorflow_quietly
+    clip = model.metadata.config.clip
+    needed = clip.geometry.frames + 1
+    if recording is None:
+        return tank_frames(model, max(count, needed)), f"the simulated tank (seed {TANK_SEED})"
+    from fishrt.errors import RecordingError
+    from fishrt.recording import load_recording
 
-    import_tensorflow_quietly()
-    from export.benchmark import keras_predict_ms
+    frames = load_recording(recording).frames
+    if frames.shape[1:] != (clip.height, clip.width) or len(frames) < needed:
+        raise RecordingError(
+            f"the recording {recording} does not fit: {needed} frames of {clip.width}x{clip.height}"
+            " are needed; name another recording or leave --recording away."
+        )
+    return frames[: max(count, needed)], f"the recording {recording.name}"
 
-    return keras_predict_ms(config)
+
+def _choices(kind: "type[_Choice]", names: list[str] | None, option: str) -> "list[_Choice]":
+    for name in names or ():
+        if name not in [*kind]:
+            raise typer.BadParameter(f"{name!r} is none of {', '.join(kind)}.", param_hint=option)
+    return [kind(name) for name in names] if names else list(kind)
 
 
 def _table(record: dict[str, Any]) -> "Table":
     from rich.table import Table
 
-    machine = record["machine"]
+    from export.benchmark_picture import hardware
+
+    machine, gflops = record["machine"], record["matrix_product_gflops"]
     table = Table(
-        title=f"{record['model']}: milliseconds a frame",
-        caption=f"{machine['threads']} threads, ONNX Runtime {machine['onnxruntime']}; matrix "
-        f"product {record['matrix_product_gflops'][0]:.0f} GFLOP/s before, "
-        f"{record['matrix_product_gflops'][1]:.0f} after",
+        title=f"{record['model']}: a frame's work, in milliseconds",
+        caption=f"{hardware(machine)}, {machine['threads']} threads; matrix product "
+        f"{gflops[0]:.0f} GFLOP/s before, {gflops[1]:.0f} after; frames of {record['frames_from']};"
+        " first: slowest of the warm-up, start: seconds until ready",
+        box=None,
+        padding=(0, 1, 0, 0),
     )
-    for column in ("forecast by", "p50", "p90", "p99", "max"):
-        table.add_column(column, justify="left" if column == "forecast by" else "right")
-    for timing in record["milliseconds_per_frame"]:
+    for column in ("by", "forecast"):
+        table.add_column(column, no_wrap=True)
+    columns = ["p50", "p90", "p99", "max", "frames", "fps", "first", "start", "MB"]
+    on_gpu = any(row["device_mb"] is not None for row in record["rows"])
+    for column in columns + ["GPU MB"] * on_gpu:
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in record["rows"]:
+        figures = (row[f"{key}_ms"] for key in ("p50", "p90", "p99", "max"))
+        device = "" if row["device_mb"] is None else f"{row['device_mb']:.0f}"
         table.add_row(
-            timing["name"], *(f"{timing[key]:.1f}" for key in ("p50", "p90", "p99", "max"))
+            f"{row['backend']} {row['precision']}",
+            row["way"],
+            *(f"{figure:.1f}" for figure in figures),
+            str(row["frames"]),
+            f"{row['fps']:.0f}",
+            f"{row['first_ms']:.0f}",
+            f"{row['startup_s']:.1f}",
+            f"{row['host_mb']:.0f}",
+            *[device] * on_gpu,
         )
-    predict = record["keras_predict_ms"]
-    table.add_row("Keras model.predict", f"{predict:.1f}" if predict else "not timed")
     return table

@@ -1,13 +1,21 @@
 """`fishrt export`: from a run to a bundle."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fishrt.gpu.engine import EngineOptions
+
 
 def export(
-    run: Annotated[Path, typer.Argument(help="Run folder that `fishrt train` wrote.")],
+    run: Annotated[
+        Path,
+        typer.Argument(help="Run folder that `fishrt train` wrote; or, with --tensorrt, a bundle."),
+    ],
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Bundle folder. Default: RUN/bundle."),
@@ -16,31 +24,99 @@ def export(
         Path | None,
         typer.Option(help="Recording to compare on. Default: the simulated tank."),
     ] = None,
+    fp16: Annotated[
+        bool, typer.Option("--fp16", help="Also write graphs in half precision, for GPUs.")
+    ] = False,
+    tensorrt: Annotated[
+        bool, typer.Option("--tensorrt", help="Build TensorRT engines for the GPU of this machine.")
+    ] = False,
+    hardware_compatible: Annotated[
+        bool,
+        typer.Option("--hardware-compatible", help="Engines for all GPUs from Ampere on; slower."),
+    ] = False,
+    version_compatible: Annotated[
+        bool,
+        typer.Option("--version-compatible", help="Engines for later TensorRT versions; slower."),
+    ] = False,
+    tf32: Annotated[
+        bool, typer.Option("--tf32", help="Let FP32 engines multiply in TF32: faster, less exact.")
+    ] = False,
+    workspace: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="MB", help="Scratch memory of a TensorRT layer at most."),
+    ] = None,
 ) -> None:
     """Convert a run to ONNX and prove that the graphs compute what Keras computed.
 
-    Both graphs are compared with Keras before anything is written; beyond a difference of 1e-4
-    in probability there is no bundle and the exit code says so.
+    All graphs are compared with Keras on every runtime of this machine before anything is
+    written; beyond a difference of 1e-4 in probability (FP16: 1e-2) there is no bundle, and the
+    exit code and a sentence say so. With --tensorrt, engines for this GPU are built from the
+    graphs and compared in the same way.
     """
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    if (hardware_compatible or version_compatible or tf32 or workspace) and not tensorrt:
+        raise typer.BadParameter("options of TensorRT go with --tensorrt.")
+    if (run / "bundle.yaml").exists():
+        if not tensorrt:
+            raise typer.BadParameter(f"{run} is a bundle already; add --tensorrt for its engines.")
+        folder = run
+    else:
+        folder = output or run / "bundle"
+        _export_run(run, folder, recording, console, fp16=fp16)
+    if tensorrt:
+        from fishrt.gpu.engine import EngineOptions
+
+        options = EngineOptions(
+            tf32=tf32,
+            hardware_compatible=hardware_compatible,
+            version_compatible=version_compatible,
+            workspace_mb=workspace,
+        )
+        _build_engines(folder, options, console)
+    console.print(f"run it with: fishrt live --bundle {folder} --camera demo")
+
+
+def _export_run(
+    run: Path, folder: Path, recording: Path | None, console: "Console", *, fp16: bool
+) -> None:
     from fishrt.cli.extras import prepare_export, require
 
     require("cpu", "onnxruntime")
     prepare_export()
-    from rich.console import Console
-
     from export.bundle import export_run
+    from fishrt.bundle import GraphPrecision
+    from fishrt.cli.parity import parity_lines
     from fishrt.recording import load_recording
     from training.run import load_run
 
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
     done = export_run(
-        load_run(run), output or run / "bundle", load_recording(recording) if recording else None
+        load_run(run),
+        folder,
+        load_recording(recording) if recording else None,
+        tuple(GraphPrecision) if fp16 else (GraphPrecision.FP32,),
     )
-    for kind, nodes in done.nodes.items():
-        console.print(f"{kind}.onnx: {nodes} operators")
-    console.print(
-        f"largest difference from Keras on {done.parity.clips} clips of "
-        f"{done.parity.frames_from}: {done.parity.clip:.1e} (clip), {done.parity.step:.1e} (step)"
-    )
-    console.print(f"the bundle is in {done.folder} ({done.bytes / 1e6:.2f} MB); run it with:")
-    console.print(f"  fishrt live --bundle {done.folder} --camera demo")
+    for name, nodes in done.nodes.items():
+        console.print(f"{name}: {nodes} operators")
+    for line in parity_lines(done.parity):
+        console.print(line)
+    console.print(f"the bundle is in {done.folder} ({done.bytes / 1e6:.2f} MB)")
+
+
+def _build_engines(folder: Path, options: "EngineOptions", console: "Console") -> None:
+    from export.engine_parity import check_engines
+    from export.engines import ensure_engine
+    from fishrt.bundle import GraphKind, load_bundle
+
+    bundle = load_bundle(folder)
+    for precision in bundle.metadata.precisions:
+        for kind in GraphKind:
+            engine = ensure_engine(bundle, kind, precision, console, console.print, options)
+            layers = ", ".join(f"{n} in {kind}" for kind, n in engine.metadata.layers.items())
+            console.print(f"{engine.path.name}: layers read back: {layers}")
+        worst = max(
+            agreement.max
+            for agreement in check_engines(bundle, precision, trust=options.version_compatible)
+        )
+        console.print(f"TensorRT in {precision}: at most {worst:.1e} from Keras")

@@ -8,6 +8,9 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rich.console import Console
+
+    from fishrt.bundle import GraphPrecision
     from realtime.summary import LiveSummary
 
 
@@ -64,6 +67,18 @@ def live(
         ),
     ] = None,
     frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
+    precision: Annotated[
+        str,
+        typer.Option(help="fp32, or fp16 where the bundle has it; on a CPU fp16 is slower."),
+    ] = "fp32",
+    backend: Annotated[
+        str,
+        typer.Option(help="cpu, cuda, tensorrt-rtx or tensorrt; see docs/gpu.md."),
+    ] = "cpu",
+    trust_engine: Annotated[
+        bool,
+        typer.Option("--trust-engine", help="Let a version-compatible engine run its own code."),
+    ] = False,
     as_fast_as_possible: Annotated[
         bool,
         typer.Option(
@@ -90,17 +105,28 @@ def live(
 
     from fishrt.cli.extras import require
 
-    require("cpu", "onnxruntime")
+    if backend != "tensorrt":
+        require("gpu" if backend == "cuda" else "cpu", "onnxruntime")
     from rich.console import Console
 
+    from fishrt.bundle import GraphPrecision
     from fishrt.config import TrainMode
     from fishrt.errors import ExitCode
+    from realtime.backends import Backend
     from realtime.capture import Pace
     from realtime.session import LiveOptions, run_live
     from realtime.window import window_wanted
 
     if mode is not None and mode not in [*TrainMode]:
         raise typer.BadParameter(f"{mode!r} is neither window nor stream.", param_hint="--mode")
+    if precision not in [*GraphPrecision]:
+        raise typer.BadParameter(
+            f"{precision!r} is neither fp32 nor fp16.", param_hint="--precision"
+        )
+    if backend not in [*Backend]:
+        raise typer.BadParameter(
+            f"{backend!r} is none of {', '.join(Backend)}.", param_hint="--backend"
+        )
     if output is None and not as_json and not sys.stdout.isatty():
         output = "-"
     if as_json and output == "-":
@@ -110,6 +136,8 @@ def live(
     def say(sentence: str) -> None:
         console.print(sentence, soft_wrap=True)
 
+    if backend == Backend.TENSORRT:
+        _ensure_engine(bundle, GraphPrecision(precision), console, say)
     summary = run_live(
         LiveOptions(
             camera=camera,
@@ -123,6 +151,9 @@ def live(
             overwrite=overwrite,
             window=window_wanted(window),
             frames=frames,
+            precision=GraphPrecision(precision),
+            backend=Backend(backend),
+            trust_engine=trust_engine,
             pace=Pace.AS_FAST_AS_POSSIBLE if as_fast_as_possible else Pace.REALTIME,
             overrides=tuple(overrides or ()),
         ),
@@ -132,6 +163,15 @@ def live(
     )
     if summary.interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)
+
+
+def _ensure_engine(
+    source: str, precision: "GraphPrecision", console: "Console", say: "Callable[[str], None]"
+) -> None:
+    from export.engines import ensure_engine
+    from fishrt.bundle import GraphKind, load_bundle
+
+    ensure_engine(load_bundle(source), GraphKind.STEP, precision, console, say)
 
 
 def _report(summary: "LiveSummary", say: "Callable[[str], None]", *, as_json: bool) -> None:

@@ -1,0 +1,32 @@
+"""TensorFlow, for training: a matrix product on each of its devices."""
+
+from importlib.util import find_spec
+
+from fishrt.doctor.finding import Finding, Level
+from fishrt.doctor.probe import ask
+
+TOPIC = "tensorflow"
+LIMIT_S = 60.0  # importing it takes 5 to 10 s on a busy machine
+
+
+def check_tensorflow() -> list[Finding]:
+    """Whether TensorFlow imports and computes, where it is installed."""
+    if find_spec("tensorflow") is None:
+        what = "TensorFlow is not installed; it is for training and export alone"
+        return [Finding(TOPIC, Level.NOTE, what, "pip install -e '.[train,export]'")]
+    tried = ask("tensorflow_devices", limit_s=LIMIT_S)
+    if tried.values is None:
+        return [
+            Finding(
+                TOPIC,
+                Level.WARNING,
+                f"TensorFlow is installed but does not work: {tried.reason}",
+                "pip install --force-reinstall -c constraints.txt -e '.[train,export]'",
+            )
+        ]
+    devices = ", ".join(
+        f"{name.rsplit('device:', 1)[-1]} {milliseconds:.1f} ms"
+        for name, milliseconds in tried.values["matrix_product_ms"].items()
+    )
+    what = f"TensorFlow {tried.values['version']} multiplies 512 x 512 matrices: {devices}"
+    return [Finding(TOPIC, Level.OK, what, values=tried.values)]

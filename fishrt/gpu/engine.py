@@ -1,0 +1,202 @@
+"""TensorRT engines of a bundle: files with what they were built from, on and for.
+
+    BUNDLE/engines/step-fp16-nvidia-rtx-a4000-trt-10.16.1.11.engine
+    BUNDLE/engines/step-fp16-nvidia-rtx-a4000-trt-10.16.1.11.engine.yaml
+
+An engine is machine code for one kind of GPU and one TensorRT. The yaml beside it says which, and
+what was read back from the engine after it was built; an engine that does not fit is never loaded.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fishrt.bundle import Bundle, GraphKind, GraphPrecision
+from fishrt.errors import BundleError
+from fishrt.gpu.card import Gpu
+from fishrt.storage import sha256_of, write_text
+
+FORMAT_VERSION = 1
+ENGINES_FOLDER = "engines"
+AMPERE = 8.0
+"""Compute capability from which on hardware-compatible engines run."""
+
+
+class EngineOptions(BaseModel):
+    """How an engine is to be built.
+
+    Attributes:
+        tf32: Let FP32 convolutions multiply in TF32 (10-bit mantissas); off, as for every other
+            backend, so that FP32 means FP32.
+        hardware_compatible: Make it run on every GPU from Ampere on; slower.
+        version_compatible: Make it run on later TensorRT versions too; slower, and it carries code
+            for the host, so that loading it takes trust.
+        workspace_mb: Scratch memory that a layer may take at most, or None for all there is.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tf32: bool = False
+    hardware_compatible: bool = False
+    version_compatible: bool = False
+    workspace_mb: int | None = Field(default=None, ge=1)
+
+
+class EngineMetadata(BaseModel):
+    """What the file beside an engine holds.
+
+    Attributes:
+        format_version: Of this file.
+        kind: Which graph it computes.
+        precision: What it computes in, as read back from its layers.
+        graph_sha256: Of the ONNX file that it was built from.
+        engine_sha256: Of the engine file.
+        gpu: Name of the GPU that it was built on.
+        compute_capability: Of that GPU.
+        tensorrt: The TensorRT version that built it.
+        lanes: Most lanes that it takes; None for a clip.
+        options: How it was built.
+        tensors: Types of its inputs and outputs, as read back.
+        layers: Number of layers by the type of their first output, as read back.
+        seconds: How long the build took.
+        fishrt_version: What built it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format_version: int = FORMAT_VERSION
+    kind: GraphKind
+    precision: GraphPrecision
+    graph_sha256: str
+    engine_sha256: str
+    gpu: str
+    compute_capability: str
+    tensorrt: str
+    lanes: int | None
+    options: EngineOptions
+    tensors: dict[str, str]
+    layers: dict[str, int]
+    seconds: float
+    fishrt_version: str
+
+
+@dataclass(frozen=True)
+class EngineFile:
+    """An engine and what is known about it."""
+
+    path: Path
+    metadata: EngineMetadata
+
+    def read(self) -> bytes:
+        """The engine's bytes.
+
+        Raises:
+            BundleError: If they are not those that were built.
+        """
+        if not self.path.is_file() or sha256_of(self.path) != self.metadata.engine_sha256:
+            raise BundleError(
+                f"the engine {self.path} is damaged or missing; delete it and build it again "
+                f"with: fishrt export --tensorrt {self.path.parent.parent}"
+            )
+        return self.path.read_bytes()
+
+
+def engine_path(
+    bundle: Bundle, kind: GraphKind, precision: GraphPrecision, gpu: Gpu, tensorrt: str
+) -> Path:
+    """Where the engine for this GPU and TensorRT lies, whether it exists or not."""
+    slug = re.sub(r"[^a-z0-9]+", "-", gpu.name.lower()).strip("-")
+    name = f"{kind}-{precision}-{slug}-trt-{tensorrt}.engine"
+    return bundle.folder / ENGINES_FOLDER / name
+
+
+def save_engine_metadata(path: Path, metadata: EngineMetadata) -> None:
+    """Writes the file beside the engine `path`."""
+    text = yaml.safe_dump(metadata.model_dump(mode="json"), sort_keys=False)
+    write_text(path.with_suffix(path.suffix + ".yaml"), text)
+
+
+def engines_of(bundle: Bundle) -> list[EngineFile]:
+    """All engines of a bundle, for whatever GPU.
+
+    Raises:
+        BundleError: If a file beside an engine is damaged.
+    """
+    found = []
+    for path in sorted((bundle.folder / ENGINES_FOLDER).glob("*.engine.yaml")):
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            metadata = EngineMetadata.model_validate(content)
+        except (OSError, yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
+            raise BundleError(
+                f"{path} is damaged; delete it and build the engine again with: "
+                f"fishrt export --tensorrt {bundle.folder}"
+            ) from error
+        found.append(EngineFile(path.with_suffix(""), metadata))
+    return found
+
+
+def find_engine(
+    bundle: Bundle, kind: GraphKind, precision: GraphPrecision, gpu: Gpu, tensorrt: str
+) -> tuple[EngineFile | None, str]:
+    """The engine that runs here, or None.
+
+    Args:
+        bundle: The bundle.
+        kind: Which graph.
+        precision: What it computes in.
+        gpu: The GPU of this machine.
+        tensorrt: The TensorRT version of this machine.
+
+    Returns:
+        The engine and why; or None and why none fits, as the end of a sentence.
+    """
+    graph = sha256_of(bundle.graph(kind, precision))
+    reasons = []
+    for engine in engines_of(bundle):
+        if (engine.metadata.kind, engine.metadata.precision) == (kind, precision):
+            reason = misfit(engine.metadata, graph, gpu, tensorrt)
+            if reason is None:
+                return engine, "it fits"
+            reasons.append(reason)
+    return None, reasons[0] if reasons else f"there is no {precision} {kind} engine yet"
+
+
+def misfit(metadata: EngineMetadata, graph: str, gpu: Gpu, tensorrt: str) -> str | None:
+    """Why an engine does not run here, or None if it does.
+
+    Args:
+        metadata: Of the engine.
+        graph: SHA-256 of the bundle's graph.
+        gpu: The GPU of this machine.
+        tensorrt: The TensorRT version of this machine.
+    """
+    if metadata.graph_sha256 != graph:
+        return "the engine was built from another graph than the bundle has now"
+    if not _fits_version(metadata, tensorrt):
+        return f"the engine was built by TensorRT {metadata.tensorrt}, and this is {tensorrt}"
+    if not _fits_gpu(metadata, gpu):
+        return (
+            f"the engine was built on {metadata.gpu} (compute capability "
+            f"{metadata.compute_capability}), and this is {gpu.name} ({gpu.compute_capability})"
+        )
+    return None
+
+
+def _fits_version(metadata: EngineMetadata, tensorrt: str) -> bool:
+    if metadata.tensorrt == tensorrt:
+        return True
+    return metadata.options.version_compatible and _numbers(tensorrt) > _numbers(metadata.tensorrt)
+
+
+def _fits_gpu(metadata: EngineMetadata, gpu: Gpu) -> bool:
+    if (metadata.gpu, metadata.compute_capability) == (gpu.name, gpu.compute_capability):
+        return True
+    return metadata.options.hardware_compatible and float(gpu.compute_capability) >= AMPERE
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version))

@@ -1,0 +1,139 @@
+"""ONNX Runtime on a GPU: the CUDA provider, and NVIDIA's TensorRT-RTX plugin."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fishrt.errors import BundleError, MachineError, MissingExtraError
+from fishrt.gpu.device import Device, Kind, Tensors
+from fishrt.gpu.rtx_plugin import rtx_devices
+from realtime.stepper import LANES, SILENT_LOG_LEVEL
+
+CUDA = "CUDAExecutionProvider"
+NO_FALLBACK = "session.disable_cpu_ep_fallback"
+TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
+
+
+class OnnxDeviceProgram:
+    """A step graph in an ONNX Runtime session, bound to addresses; see `DeviceProgram`."""
+
+    def __init__(self, session: Any, name: str, memory: str = "cuda") -> None:
+        """Takes over a session.
+
+        Args:
+            session: An `onnxruntime.InferenceSession` with fixed shapes.
+            name: What computes, for a person.
+            memory: ONNX Runtime's word for where the addresses are.
+        """
+        self.name = name
+        self._session = session
+        self._memory = memory
+        self.inputs: Mapping[str, Kind] = _kinds(session.get_inputs())
+        self.outputs: Mapping[str, Kind] = _kinds(session.get_outputs())
+
+    def bind(self, tensors: Tensors) -> Callable[[], None]:
+        """Binds addresses; the run waits for the device, as ONNX Runtime does."""
+        binding = self._session.io_binding()
+        for name, tensor in tensors.items():
+            method = binding.bind_input if name in self.inputs else binding.bind_output
+            kind = tensor.dtype.type
+            method(name, self._memory, 0, kind, tensor.shape, tensor.address)
+        return lambda: self._session.run_with_iobinding(binding)
+
+
+def _kinds(tensors: Any) -> dict[str, Kind]:
+    return {t.name: (tuple(t.shape), np.dtype(TYPES[t.type])) for t in tensors}
+
+
+def cuda_program(path: Path, lanes: int | None, device: Device) -> OnnxDeviceProgram:
+    """Opens a graph on the CUDA provider, all of it.
+
+    TF32 is off: an FP32 graph computes in FP32.
+
+    Raises:
+        MissingExtraError: If this ONNX Runtime has no CUDA provider.
+        MachineError: If the provider does not load.
+        BundleError: If the graph is damaged.
+    """
+    options, onnxruntime = session_options(lanes)
+    if CUDA not in onnxruntime.get_available_providers():
+        raise MissingExtraError(
+            "this ONNX Runtime has no CUDA; install the extra gpu, in a checkout with: "
+            "pip uninstall -y onnxruntime && pip install -e '.[gpu]'"
+        )
+    onnxruntime.preload_dlls()  # CUDA libraries that pip installed lie where nobody looks
+    settings = {"device_id": "0", "use_tf32": "0", "user_compute_stream": str(device.stream)}
+    session = _open(onnxruntime, path, options, [(CUDA, settings)])
+    if session.get_providers()[0] != CUDA:
+        raise MachineError(
+            "the CUDA provider of ONNX Runtime does not load; run fishrt doctor to see which "
+            "library is missing, or use --backend cpu."
+        )
+    return OnnxDeviceProgram(session, f"ONNX Runtime {onnxruntime.__version__} with CUDA")
+
+
+def rtx_program(path: Path, lanes: int | None, device: Device) -> OnnxDeviceProgram:
+    """Opens a graph on NVIDIA's TensorRT-RTX plugin, all of it.
+
+    Args:
+        path: The graph.
+        lanes: Lanes in a phase, or None for a clip.
+        device: Whose stream to run on.
+
+    Raises:
+        MissingExtraError: If the plugin is not installed.
+        MachineError: If it does not load or takes no GPU of this machine.
+        BundleError: If the graph is damaged.
+    """
+    options, onnxruntime = session_options(lanes)
+    devices = rtx_devices(onnxruntime)
+    stream = {"has_user_compute_stream": "1", "user_compute_stream": str(device.stream)}
+    settings = {
+        **stream,
+        "nv_runtime_cache_path": str(rtx_cache()),
+        "nv_persistent_context_memory": "1",
+    }
+    options.add_provider_for_devices(devices[:1], settings)
+    session = _open(onnxruntime, path, options, None)
+    return OnnxDeviceProgram(session, f"ONNX Runtime {onnxruntime.__version__} with TensorRT-RTX")
+
+
+def rtx_cache() -> Path:
+    """Where the plugin keeps what it compiled for this GPU, so that the next start is faster."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "fishrt" / "tensorrt-rtx"
+
+
+def session_options(lanes: int | None) -> tuple[Any, Any]:
+    """Options for a session that leaves nothing to the CPU, and the module onnxruntime.
+
+    Raises:
+        MissingExtraError: If ONNX Runtime is not installed.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingExtraError(
+            "this backend needs ONNX Runtime, which is not installed; install the extra gpu, in a "
+            "checkout with: pip install -e '.[gpu]'"
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = SILENT_LOG_LEVEL
+    options.add_session_config_entry(NO_FALLBACK, "1")
+    if lanes is not None:
+        options.add_free_dimension_override_by_name(LANES, lanes)
+    return options, onnxruntime
+
+
+def _open(onnxruntime: Any, path: Path, options: Any, providers: Any) -> Any:
+    try:
+        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=providers)
+    except Exception as error:  # ONNX Runtime has a dozen error classes without a common base
+        reason = " ".join(str(error).split())[-160:]
+        raise BundleError(
+            f"{path} does not run on the GPU with ONNX Runtime {onnxruntime.__version__} "
+            f"({reason}); run fishrt doctor, or use --backend cpu."
+        ) from error

@@ -1,0 +1,70 @@
+"""`--backend` on a machine without a GPU: one sentence with what to do, and an exit code."""
+
+import subprocess
+import sys
+
+import pytest
+
+from fishrt.bundle import load_bundle
+from fishrt.errors import ExitCode, MachineError, MissingExtraError
+from realtime.backends import Backend, clip_runner, stepper_maker
+
+RUN = [sys.executable, "-c", "from fishrt.cli import main; main()"]
+
+
+@pytest.fixture
+def no_gpu():
+    runtime = pytest.importorskip("cuda.bindings.runtime", reason="cuda-bindings is not installed")
+    if runtime.cudaGetDeviceCount()[1]:
+        pytest.skip("there is a GPU here")
+
+
+@pytest.mark.parametrize("backend", [b for b in Backend if b is not Backend.CPU])
+def test_no_gpu_is_one_sentence(no_gpu, backend):
+    bundle = load_bundle("demo")
+    for load in (lambda: stepper_maker(bundle, backend)(30), lambda: clip_runner(bundle, backend)):
+        with pytest.raises(MachineError, match=r"no NVIDIA GPU.*fishrt doctor.*--backend cpu"):
+            load()
+
+
+def test_without_cuda_bindings_the_package_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cuda.bindings", None)
+    with pytest.raises(MissingExtraError, match=r"pip install -e '.\[gpu\]'"):
+        stepper_maker(load_bundle("demo"), Backend.CUDA)(30)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "codes"),
+    [
+        (
+            ("live", "--backend", "tensorrt", "--camera", "demo", "--frames", "3"),
+            (ExitCode.MACHINE, ExitCode.MISSING_EXTRA),
+        ),
+        (("export", "fishrt/bundles/demo", "--tf32"), (ExitCode.USAGE,)),
+    ],
+)
+def test_from_the_command_line(no_gpu, arguments, codes):
+    done = subprocess.run([*RUN, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode in codes, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("backend", [b for b in Backend if b is not Backend.CPU])
+def test_a_gpu_forecasts_what_the_cpu_forecasts(backend):
+    """Needs a GPU; never run where this was written."""
+    import numpy as np
+
+    from realtime.lanes import ExactLanes
+
+    bundle = load_bundle("demo")
+    geometry = bundle.metadata.config.clip.geometry
+    try:
+        theirs = ExactLanes(stepper_maker(bundle, backend)(30), geometry)
+    except (MachineError, MissingExtraError) as error:
+        pytest.skip(str(error))
+    ours = ExactLanes(stepper_maker(bundle, Backend.CPU)(30), geometry)
+    frames = np.random.default_rng(0).integers(0, 256, (140, 60, 80)).astype(np.uint8)
+    for frame in frames:
+        a, b = ours.push(frame).probability, theirs.push(frame).probability
+        assert a == b if a is None else a == pytest.approx(b, abs=1e-4)
