@@ -12,10 +12,11 @@ pytest.importorskip("keras", reason="the train extra is not installed")
 pytest.importorskip("tf2onnx", reason="the export extra is not installed")
 
 from export.bundle import export_run
+from fishrt.bootstrap import block_bootstrap
 from fishrt.bundle import GraphPrecision, load_bundle
 from fishrt.config import load_config
 from fishrt.errors import ConfigError, TrainingError
-from fishrt.metrics import block_bootstrap, brier_skill, roc_auc
+from fishrt.metrics import brier_skill, roc_auc
 from fishrt.motion import LabelRule, burst_labels
 from fishrt.recording import load_recording
 from fishrt.simulate import TankSpec
