@@ -22,6 +22,8 @@ from fishrt.bundle import GraphKind, GraphPrecision, load_bundle
 from realtime.stepper import usable_cores
 
 WARM_UP = 3
+CALM_SECONDS = 0.03
+"""Between two runs: threads of a session that spins go on for a while, at the next one's cost."""
 LEVELS = {
     "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
     "extended": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
@@ -117,7 +119,11 @@ def measure(steps: dict[str, Callable[[], None]], rounds: int) -> dict[str, NDAr
     """Milliseconds of every variant, wall and processor, `(rounds, 2)`."""
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in steps}
     for number in range(rounds + WARM_UP):
-        for name, step in steps.items():
+        names = list(steps)  # begun with another one each round: none is always first
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
+            step = steps[name]
+            time.sleep(CALM_SECONDS)
             wall, cpu = time.perf_counter(), time.process_time()
             step()
             taken = (1e3 * (time.perf_counter() - wall), 1e3 * (time.process_time() - cpu))

@@ -248,6 +248,32 @@ def _free_lanes(model: onnx.ModelProto) -> None:
             value.type.tensor_type.shape.dim[0].dim_param = LANES
 
 
+def _order_by_need(model: onnx.ModelProto) -> None:
+    """Puts every operator just before the first that needs it, so that its output is still near."""
+    makers = {name: node for node in model.graph.node for name in node.output}
+    ordered: list[onnx.NodeProto] = []
+    done: set[str] = set()
+    outputs = [value.name for value in model.graph.output]
+    # states before the probability: layers from first to last
+    waiting = [outputs[0], *reversed(outputs[1:])]
+    while waiting:  # a stack, as clips nest deeper than Python's
+        node = makers.get(waiting[-1])
+        if node is None or node.output[0] in done:
+            waiting.pop()
+            continue
+        missing = [
+            name for name in node.input if name in makers and makers[name].output[0] not in done
+        ]
+        if missing:
+            waiting.extend(reversed(missing))
+            continue
+        done.add(node.output[0])
+        ordered.append(node)
+    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in ordered]
+    del model.graph.node[:]
+    model.graph.node.extend(copies)
+
+
 def _drop_unused_constants(model: onnx.ModelProto) -> None:
     used = {name for node in model.graph.node for name in node.input}
     kept = [item for item in model.graph.initializer if item.name in used]
@@ -256,6 +282,7 @@ def _drop_unused_constants(model: onnx.ModelProto) -> None:
 
 
 def _finish(model: onnx.ModelProto) -> onnx.ModelProto:
+    _order_by_need(model)
     # tf2onnx also names the operators of classical machine learning, of which there are none
     others = [entry for entry in model.opset_import if entry.domain]
     for entry in others:

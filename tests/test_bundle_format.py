@@ -173,9 +173,15 @@ def test_the_shipped_bundle_is_small_and_says_how_good_it_is() -> None:
     assert scores["sources"] == ["demo:200"]
     assert scores["beats_motion_baseline"] is True
     assert scores["model"]["roc_auc"]["low"] > scores["fitted_motion_baseline"]["roc_auc"]["high"]
-    assert bundle.metadata.parity["onnxruntime_cpu_fp32"]["step"] < 1e-4
+    limits = {"fp32": 1e-5, "fp16": 1e-2}
+    agreements = bundle.metadata.parity["agreements"]
+    assert {a["precision"] for a in agreements} == set(limits)
+    assert all(a["max"] < limits[a["precision"]] for a in agreements)
+    assert bundle.metadata.reference is not None
+    assert bundle.stored(bundle.metadata.reference).is_file()
     for kind in GraphKind:
-        assert bundle.graph(kind).is_file()
+        for precision in GraphPrecision:
+            assert bundle.graph(kind, precision).is_file()
 
 
 def test_loading_runs_no_code(folder: Path) -> None:

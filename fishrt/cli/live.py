@@ -69,7 +69,7 @@ def live(
     frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
     precision: Annotated[
         str,
-        typer.Option(help="fp32, or fp16 where the bundle has it; on a CPU fp16 is slower."),
+        typer.Option(help="fp32, or fp16 where the bundle has it; fp16 is for GPUs."),
     ] = "fp32",
     backend: Annotated[
         str,
