@@ -6,13 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fishrt.clip import ClipGeometry
-from fishrt.config import MOTION_PAST, Config
+from fishrt.config import Config
 from fishrt.errors import RecordingError
 from fishrt.events import Footage
 from fishrt.recording import Recording, Split
 
-PAST = MOTION_PAST
-"""Frames that lie behind every scored frame without a gap: what the motion baselines look at."""
+PAST = 180
+"""Frames that lie behind every scored frame without a gap: six seconds, more than all baselines but
+one look at. The motion networks look back thirty where there are as many."""
 FPS_TOLERANCE = 0.01
 
 

@@ -137,5 +137,25 @@ def _dense(training: Recording, frames: NDArray[np.int64]) -> Forecast:
     config = load_config("motion")
     model = MotionForecaster(config.clip, config.model)
     targets = soft_labels(training.label_energy, training.metadata.label.rule)
-    fit_members(model, training.motion_energy, targets, frames, config, (1.0, 1.0))
-    return lambda recording, frames: predict(model, recording.motion_energy, frames)
+    whole = training.labelled_ends(Split.TRAIN, config.clip.geometry)
+    learn = whole if len(whole) else frames  # short footage: what lies before it is made up
+    fit_members(model, training.motion_energy, targets, learn, config, (1.0, 1.0))
+    return lambda recording, frames: _by_stretch(
+        recording, frames, lambda energy, at: predict(model, energy, at)
+    )
+
+
+def _by_stretch(
+    recording: Recording,
+    frames: NDArray[np.int64],
+    forecast: Callable[[NDArray[np.float64], NDArray[np.int64]], NDArray[np.float64]],
+) -> NDArray[np.float64]:
+    """Forecasts that look at nothing before the stretch of footage that a frame lies in."""
+    said = np.full(len(frames), np.nan)
+    for source in recording.metadata.sources:
+        for first, stop in source.stretches:
+            within = (frames >= first) & (frames < stop)
+            if within.any():
+                energy = recording.motion_energy[first : stop - 1]
+                said[within] = forecast(energy, frames[within] - first)
+    return said
