@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from fishrt.bundle import Bundle
 
 
+TABLE_WIDTH = 124
+
+
 def parity(
     bundle: Annotated[str, typer.Argument(help="Bundle folder that `fishrt export` wrote.")],
     run: Annotated[
@@ -53,7 +56,8 @@ def parity(
         typer.echo(json.dumps(report.record()))
         return
     console = Console(highlight=False, soft_wrap=True)
-    console.print(_table(loaded.metadata.name, report))
+    # twelve columns: better a wrapped line than a column of single letters
+    console.print(_table(loaded.metadata.name, report), width=max(console.width, TABLE_WIDTH))
     for line in absent_lines(report):
         console.print(line)
 
