@@ -244,7 +244,7 @@ def test_only_what_does_not_wait_has_a_budget(
 def slow_machine(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Bundle:
     """A bundle whose exact lanes take 150 ms a frame, 10 lanes 50 ms, 6 lanes 30 ms."""
     machine = Machine(clock, 5.0)
-    monkeypatch.setattr("realtime.session.load_stepper", lambda bundle, lanes: machine(lanes))
+    monkeypatch.setattr("realtime.session.stepper_maker", lambda *_, **__: machine)
     clip = Config().clip.model_copy(
         update={"fps": FPS, "height": GEOMETRY.height, "width": GEOMETRY.width}
     )

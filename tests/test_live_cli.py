@@ -285,7 +285,7 @@ BAD_SOURCES = {
     "folder": (lambda path: path.mkdir(), "holds no numbered pictures"),
 }
 BAD_BUNDLES = {
-    "other version": (other_version, "has format version 9, but this fishrt reads version 1"),
+    "other version": (other_version, "has format version 9, but this fishrt reads version 2"),
     "truncated": (truncate, "is damaged (its bytes are not those that were exported)"),
     "truncated and resealed": (truncate_and_reseal, "damaged or no ONNX graph"),
     "graph lacks an output": (other_graph_and_reseal, "is missing; export the bundle again"),

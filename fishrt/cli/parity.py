@@ -55,9 +55,9 @@ def parity(
     if as_json:
         typer.echo(json.dumps(report.record()))
         return
-    console = Console(highlight=False, soft_wrap=True)
     # twelve columns: better a wrapped line than a column of single letters
-    console.print(_table(loaded.metadata.name, report), width=max(console.width, TABLE_WIDTH))
+    console = Console(highlight=False, soft_wrap=True, width=max(Console().width, TABLE_WIDTH))
+    console.print(_table(loaded.metadata.name, report))
     for line in absent_lines(report):
         console.print(line)
 
