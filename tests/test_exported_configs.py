@@ -1,6 +1,7 @@
 """Every config that ships: its graphs pass the lint, run, and say what Keras says."""
 
 import json
+import os
 
 import numpy as np
 import onnx
@@ -149,6 +150,10 @@ def test_the_traced_step_equals_one_written_by_hand():
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    "FISHRT_FULL_SIZE" not in os.environ,
+    reason="takes five minutes; set FISHRT_FULL_SIZE=1 to run it",
+)
 @pytest.mark.parametrize("name", CONFIGS)
 def test_full_size_graphs_of_every_config(name, tmp_path):
     config = load_config(name)

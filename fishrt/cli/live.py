@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fishrt.cli.options import CameraSetOption, JsonSummaryOption, ModeOption, UntrainedStreamOption
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -24,16 +26,8 @@ def live(
         ),
     ] = "0",
     bundle: Annotated[str, typer.Option("--bundle", "-b", help="Bundle folder, or demo.")] = "demo",
-    mode: Annotated[
-        str | None,
-        typer.Option(help="window or stream. Default: what the bundle was trained for."),
-    ] = None,
-    allow_untrained_stream: Annotated[
-        bool,
-        typer.Option(
-            "--allow-untrained-stream", help="Let a window-trained model carry its state on."
-        ),
-    ] = False,
+    mode: ModeOption = None,
+    allow_untrained_stream: UntrainedStreamOption = False,
     every: Annotated[
         int | None,
         typer.Option(
@@ -85,17 +79,8 @@ def live(
             "--as-fast-as-possible", help="Do not play files and the demo at camera speed."
         ),
     ] = False,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="preprocess.KEY=VALUE",
-            help="A setting of this camera: preprocess.roi, .polarity, .background.",
-        ),
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the summary as JSON on stdout.")
-    ] = False,
+    overrides: CameraSetOption = None,
+    as_json: JsonSummaryOption = False,
 ) -> None:
     """Forecast bursts live: one probability for every frame, at frame rate.
 

@@ -27,3 +27,31 @@ OverwriteOption = Annotated[
 RestartOption = Annotated[
     bool, typer.Option("--restart", help="Begin an unfinished recording anew.")
 ]
+ModeOption = Annotated[
+    str | None,
+    typer.Option("--mode", help="window or stream. Default: what the bundle was trained for."),
+]
+UntrainedStreamOption = Annotated[
+    bool,
+    typer.Option("--allow-untrained-stream", help="Let a window-trained model carry its state on."),
+]
+CameraSetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="preprocess.KEY=VALUE",
+        help="A setting of this camera: preprocess.roi, .polarity, .background.",
+    ),
+]
+SourceFpsOption = Annotated[
+    float | None,
+    typer.Option(
+        "--source-fps",
+        min=0.1,
+        max=1000.0,
+        help="Frames a second of the sources, whatever their headers say.",
+    ),
+]
+JsonSummaryOption = Annotated[
+    bool, typer.Option("--json", help="Print the summary as JSON on stdout.")
+]

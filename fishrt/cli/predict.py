@@ -5,6 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fishrt.cli.options import (
+    CameraSetOption,
+    JsonSummaryOption,
+    ModeOption,
+    SourceFpsOption,
+    UntrainedStreamOption,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -27,16 +35,8 @@ def predict(
             "--output", "-o", help="The file to write, ending with .parquet, .csv or .jsonl."
         ),
     ],
-    mode: Annotated[
-        str | None,
-        typer.Option(help="window or stream. Default: what the bundle was trained for."),
-    ] = None,
-    allow_untrained_stream: Annotated[
-        bool,
-        typer.Option(
-            "--allow-untrained-stream", help="Let a window-trained model carry its state on."
-        ),
-    ] = False,
+    mode: ModeOption = None,
+    allow_untrained_stream: UntrainedStreamOption = False,
     every: Annotated[
         int | None,
         typer.Option(min=1, help="Forecast every so many frames: 1/k of the work. Default: 1."),
@@ -44,23 +44,8 @@ def predict(
     frames: Annotated[
         int | None, typer.Option(min=1, help="Stop every source after so many frames.")
     ] = None,
-    source_fps: Annotated[
-        float | None,
-        typer.Option(
-            "--source-fps",
-            min=0.1,
-            max=1000.0,
-            help="Frames a second of the sources, whatever their headers say.",
-        ),
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="preprocess.KEY=VALUE",
-            help="A setting of this camera: preprocess.roi, .polarity, .background.",
-        ),
-    ] = None,
+    source_fps: SourceFpsOption = None,
+    overrides: CameraSetOption = None,
     ray: Annotated[
         str | None,
         typer.Option(
@@ -75,9 +60,7 @@ def predict(
     restart: Annotated[
         bool, typer.Option("--restart", help="Begin an unfinished output anew.")
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the summary as JSON on stdout.")
-    ] = False,
+    as_json: JsonSummaryOption = False,
 ) -> None:
     """Forecast whole files: one probability for every frame, in one Parquet, CSV or JSONL file.
 

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fishrt.cli.options import ConfigOption, OverwriteOption, RestartOption, SetOption
+from fishrt.cli.options import (
+    ConfigOption,
+    OverwriteOption,
+    RestartOption,
+    SetOption,
+    SourceFpsOption,
+)
 from fishrt.footage.policy import Damaged, Keyframes
 
 if TYPE_CHECKING:
@@ -52,15 +58,7 @@ def prepare(
             "quantile of the published footage.",
         ),
     ] = 0.3,
-    source_fps: Annotated[
-        float | None,
-        typer.Option(
-            "--source-fps",
-            min=0.1,
-            max=1000.0,
-            help="Frames a second of the sources, whatever their headers say.",
-        ),
-    ] = None,
+    source_fps: SourceFpsOption = None,
     minutes: Annotated[
         float | None,
         typer.Option(min=0.01, help="How much of every source to take; needed for streams."),
