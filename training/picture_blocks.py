@@ -12,9 +12,12 @@ from fishrt.footage.shake import compares
 from fishrt.motion import motion_energy
 from fishrt.preprocess import Preprocessor, mean_brightness
 from fishrt.video.in_order import done_in_order
-from fishrt.video.prefetch import BYTES_AHEAD, WORKERS, block_size, keep_freed_memory
+from fishrt.video.prefetch import WORKERS, keep_freed_memory
 from fishrt.video.source import EncodedSource
 
+# Many small pictures, so that what is done once a block costs little, and few large ones, which
+# take memory: about 8 MiB a block, of which some are under way for every worker.
+BLOCK_PICTURES, BLOCK_BYTES = 32, 8 * 1024**2
 BLOCKS_AHEAD_PER_WORKER = 3
 
 
@@ -71,17 +74,14 @@ def blocks_ahead(
         The blocks in order.
     """
     keep_freed_memory()
-    size = block_size(source.info)
-    picture_bytes = source.info.width * source.info.height * 3
-    most = max(BYTES_AHEAD // (size * picture_bytes), WORKERS)
+    size = min(max(BLOCK_BYTES // (source.info.width * source.info.height * 3), 1), BLOCK_PICTURES)
 
     def next_task() -> Callable[[], PictureBlock] | None:
         pictures = source.claim_range(size)
         number = first_number(pictures.start)
         return (lambda: look_at(source, pictures, preprocess, number)) if pictures else None
 
-    ahead = min(BLOCKS_AHEAD_PER_WORKER * WORKERS, most)
-    return done_in_order(next_task, workers=WORKERS, ahead=ahead)
+    return done_in_order(next_task, workers=WORKERS, ahead=BLOCKS_AHEAD_PER_WORKER * WORKERS)
 
 
 def look_at(

@@ -140,7 +140,7 @@ class Resampler:
         fast = interval is None or interval * self._fps <= FAST_SOURCE_SLOTS
         if fast or not self._expected or not len(timestamps):
             return False
-        pauses = np.diff(timestamps, prepend=self._previous)
+        pauses = timestamps - np.concatenate(([self._previous], timestamps[:-1]))
         slots = self._expected + np.arange(len(timestamps))
         ahead = (timestamps - self._start) * self._fps - slots
         # not a number compares false
