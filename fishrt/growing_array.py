@@ -79,8 +79,12 @@ class GrowingArray:
         array = np.asarray(items, self.dtype)
         if array.shape[1:] != self.item_shape:
             raise ValueError(f"entries of {self.path} are {self.item_shape}, not {array.shape}.")
-        self._write_block()
-        self._write(np.ascontiguousarray(array))
+        if self._filled + len(array) <= len(self._block):
+            self._block[self._filled : self._filled + len(array)] = array
+            self._filled += len(array)
+        else:
+            self._write_block()
+            self._write(np.ascontiguousarray(array))
         self.count += len(array)
 
     def flush(self, *, durable: bool = False) -> None:

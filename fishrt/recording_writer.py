@@ -133,6 +133,36 @@ class RecordingWriter:
         self._last_values = values
         self._add(energy)
 
+    def extend(
+        self, frames: NDArray[np.uint8], inside: NDArray[np.float64], **values: NDArray[Any]
+    ) -> None:
+        """Adds many frames at once, with the same result as one by one.
+
+        Args:
+            frames: uint8 `(n, H, W)`, n at least 1.
+            inside: The motion energy between them, float64 `(n - 1,)`.
+            **values: n entries for each track of the layout, named as in `append`.
+
+        Raises:
+            RecordingError: If the frames have another shape or type.
+            OSError: If they cannot be written.
+        """
+        if frames.shape[1:] != self._shape or frames.dtype != np.uint8:
+            raise RecordingError(
+                f"a frame is {frames.dtype} {frames.shape[1:]}, but uint8 {self._shape} is "
+                "recorded."
+            )
+        if self._previous is not None:
+            self._energy.append(frame_change(self._previous, frames[0]))
+        self._energy.extend(inside)
+        for name, track in self._by_argument.items():
+            track.extend(values[name])
+        if self._frames:
+            self._frames.extend(frames)
+        self._previous = frames[-1].copy()
+        self._last_values = {name: array[-1] for name, array in values.items()}
+        self._count += len(frames)
+
     def repeat(self, times: int) -> None:
         """Adds the last frame again, with its values, where a source is slower than the model."""
         for _ in range(times):

@@ -3,20 +3,18 @@
 import contextlib
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from fishrt.config import Config
 from fishrt.errors import SourceError
 from fishrt.footage.policy import Damaged
-from fishrt.footage.shake import ShakeMeter
-from fishrt.preprocess import Preprocessor, make_preprocessor
+from fishrt.preprocess import make_preprocessor
 from fishrt.recording import RecordingMetadata
 from fishrt.recording_writer import (
     Existing,
@@ -29,13 +27,11 @@ from fishrt.stored_background import save_background, stored_background
 from fishrt.video import SourceInfo, SourceKind, VideoSource
 from fishrt.video.background import learn_common_background
 from fishrt.video.factory import absolute_source, open_recorded
+from fishrt.video.source import EncodedSource
 from training.complete import LabelOptions, complete_recording
+from training.record_source import record_source
 from training.source_reader import SourceReader, SourceTally, source_sha256
 
-# Camera pictures kept for the report: a few from the beginning on, ever farther apart, because
-# nobody knows how long it will be.
-EXAMPLE_FRAMES = (0, 100, 1_000, 10_000, 100_000)
-EXAMPLES_FOLDER = "examples"
 MEASURED_TRACKS = {"brightness": (np.float32, ())}
 MEASURED_NOTES = {"shift": (np.float64, (4,))}
 
@@ -190,18 +186,26 @@ def _fill(
     tallies = [SourceTally(**data) for data in writer.state.get("tallies", [])]
     number = int(writer.state.get("source", 0))
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="fishrt-sha256") as pool:
-        hashes = [pool.submit(source_sha256, tally.name, tally.kind) for tally in tallies]
+
+        def read_again(tally: SourceTally) -> Future[str | None]:
+            return pool.submit(source_sha256, tally.name, tally.kind)
+
+        hashes: list[Future[str | None] | str] = [read_again(tally) for tally in tallies]
         for index in range(number, len(request.sources)):
             resumes = index == number and bool(writer.state.get("inside"))
             with contextlib.closing(_open(request.sources[index], request)) as source:
-                if not resumes or source.info.is_live:
+                anew = not resumes or source.info.is_live
+                if anew:
                     tallies.append(SourceTally(source.info.name, source.info.kind, writer.count))
-                    hashes.append(pool.submit(source_sha256, tallies[-1].name, tallies[-1].kind))
-                _take(writer, request, source, background, _Place(tallies, index), progress)
+                    if not isinstance(source, EncodedSource):
+                        hashes.append(read_again(tallies[-1]))
+                known = _take(writer, request, source, background, _Place(tallies, index), progress)
+                if len(hashes) < len(tallies):
+                    hashes.append(known or read_again(tallies[-1]))
         return complete_recording(
             writer,
             tallies,
-            [future.result() for future in hashes],
+            [known if isinstance(known, str) else known.result() for known in hashes],
             request.config,
             request.labels,
         )
@@ -229,8 +233,12 @@ def _take(
     background: NDArray[np.uint8] | None,
     place: _Place,
     progress: Callable[[str, int], None],
-) -> None:
-    """Reads one source to its end, or on from where its tally says."""
+) -> str | None:
+    """Reads one source to its end, or on from where its tally says.
+
+    Returns:
+        Its SHA-256, if that became known on the way.
+    """
     config = request.config
     preprocess = make_preprocessor(config.clip, config.preprocess, background)
     reader = SourceReader(
@@ -246,7 +254,9 @@ def _take(
     if tally.frames and preprocess.deflicker:
         preprocess.deflicker.reset(writer.entries("brightness")[tally.first :][-60:])
     try:
-        _record_all(writer, reader, preprocess, place, progress)
+        record_source(
+            writer, reader, preprocess, lambda: writer.safe(place.as_data(inside=True)), progress
+        )
     except SourceError as error:
         if request.damaged is Damaged.STOP:
             raise _with_the_way_on(error, writer) from error
@@ -255,33 +265,7 @@ def _take(
         if tally.stop == writer.count:  # not between a picture and its frame
             writer.save_quietly(place.as_data(inside=True))
     writer.safe(place.as_data(inside=False))
-
-
-def _record_all(
-    writer: RecordingWriter,
-    reader: SourceReader,
-    preprocess: Preprocessor,
-    place: _Place,
-    progress: Callable[[str, int], None],
-) -> None:
-    meter = ShakeMeter()
-    name = reader.tally.name
-    for seen, repeats in reader.frames():
-        frame = preprocess.frame(seen.view)
-        writer.repeat(repeats)
-        if writer.count in EXAMPLE_FRAMES:
-            _keep_example(writer.folder, writer.count, seen.view)
-        note_shift(writer, meter.push(reader.placed - 1, seen.view))
-        writer.append(frame, brightness=seen.brightness)
-        if writer.due:
-            writer.safe(place.as_data(inside=True))
-        progress(name, writer.count)
-
-
-def note_shift(writer: RecordingWriter, shift: NDArray[np.float32] | None) -> None:
-    """Keeps a measured shift, if there is one, with the frame that is written next."""
-    if shift is not None:
-        writer.note("shift", np.array([writer.count, *shift], np.float64))
+    return reader.sha256
 
 
 def _with_the_way_on(error: SourceError, writer: RecordingWriter) -> SourceError:
@@ -301,8 +285,3 @@ def _background(folder: Path, request: PrepareRequest) -> NDArray[np.uint8] | No
         background = learn_common_background(request.sources, config.preprocess, config.clip.fps)
         save_background(folder, background)
     return background
-
-
-def _keep_example(folder: Path, frame: int, view: NDArray[np.uint8]) -> None:
-    (folder / EXAMPLES_FOLDER).mkdir(exist_ok=True)
-    cv2.imwrite(str(folder / EXAMPLES_FOLDER / f"{frame:08d}.png"), view)

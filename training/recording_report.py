@@ -15,7 +15,7 @@ from fishrt.footage.threshold import window_ranges
 from fishrt.preprocess import load_background
 from fishrt.recording import Recording, Split, load_recording
 from fishrt.storage import write_text
-from training.prepare import EXAMPLES_FOLDER
+from training.record_source import EXAMPLES_FOLDER
 
 PICTURE_FILE = "report.png"
 HTML_FILE = "report.html"

@@ -23,7 +23,8 @@ from fishrt.recording_writer import (
 from fishrt.simulate import SimulatedTank, TankSpec, TankState, stack_states
 from fishrt.video import SourceKind
 from training.complete import LabelOptions, complete_recording
-from training.prepare import MEASURED_NOTES, MEASURED_TRACKS, note_shift
+from training.prepare import MEASURED_NOTES, MEASURED_TRACKS
+from training.record_source import note_shift
 from training.source_reader import SourceTally
 
 
@@ -107,7 +108,7 @@ def _simulate(
         state = tank.advance()
         view = preprocess.view(tank.render(state))
         frame = preprocess.frame(view)
-        note_shift(writer, meter.push(writer.count, view))
+        note_shift(writer, writer.count, meter.push(writer.count, view))
         writer.append(frame, brightness=mean_brightness(view), **_truth(state))
         if writer.due:
             writer.safe({})

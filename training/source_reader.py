@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fishrt.errors import RecordingError
+from fishrt.errors import FishrtError, RecordingError
 from fishrt.footage.policy import Damaged
 from fishrt.preprocess import Preprocessor, mean_brightness
 from fishrt.storage import read_small_file, sha256_of
@@ -18,7 +18,8 @@ from fishrt.video import SourceFrame, SourceKind, VideoSource
 from fishrt.video.images import picture_names
 from fishrt.video.prefetch import decoded_ahead
 from fishrt.video.resample import Placement, Resampler
-from fishrt.video.source import DamagedPictureError, RecordedSource
+from fishrt.video.source import DamagedPictureError, EncodedSource, RecordedSource
+from training.picture_blocks import PictureBlock, blocks_ahead
 
 
 class Seen(NamedTuple):
@@ -86,11 +87,31 @@ class SourceTally:
         return asdict(self)
 
 
+class Run(NamedTuple):
+    """Frames that follow one another, made of pictures that were read in one block.
+
+    Attributes:
+        repeats: How often the frame before is to be repeated first.
+        number: Number of the picture that fills the first of them, as `SourceReader.placed` counts.
+        block: The block.
+        entries: Which entries of the block these are.
+    """
+
+    repeats: int
+    number: int
+    block: PictureBlock
+    entries: range
+
+
 class SourceReader:
     """Gives the pictures of one source that fill a frame, and keeps the tally.
 
     A reader that is given the tally of one that was killed passes what that one took and goes
     on behind it.
+
+    Attributes:
+        tally: What was taken.
+        sha256: That of the source, as `source_sha256` gives it, if it became known on the way.
     """
 
     def __init__(
@@ -125,7 +146,13 @@ class SourceReader:
         self._policy = damaged
         self._last: float | None = None
         self.tally = tally
+        self.sha256: str | None = None
         self._pass_over()
+
+    @property
+    def in_blocks(self) -> bool:
+        """Whether `runs` can be used, which is quicker than `frames`."""
+        return isinstance(self._source, EncodedSource) and self._preprocess.deflicker is None
 
     @property
     def placed(self) -> int:
@@ -144,19 +171,95 @@ class SourceReader:
             while not self._enough:
                 try:
                     picture = next(pictures, None)
-                except DamagedPictureError:
-                    if self._policy is Damaged.STOP:
-                        raise
-                    self.tally.damaged.append(self.tally.pictures)
-                    self.tally.pictures += 1
+                except DamagedPictureError as error:
+                    self._leave_out(error)
                     continue
                 if picture is None:
                     break
-                placement = self._resampler.push(picture.timestamp)
-                self._book(placement, picture.timestamp)
-                if placement.slot is not None and not self._beyond(placement):
-                    yield picture, placement.repeats
+                repeats = self._placed(picture.timestamp)
+                if repeats is not None:
+                    yield picture, repeats
         self.tally.ended_early = self._source.ended_early
+
+    def runs(self) -> Iterator[Run]:
+        """The frames, many at once, of a source for which `in_blocks` holds.
+
+        They are the same as with `frames`, and the tally counts the pictures of a run as taken
+        when it is handed out.
+
+        Raises:
+            SourceError: If the source fails.
+            ConfigError: If the background has another size than the pictures.
+        """
+        assert isinstance(self._source, EncodedSource)
+        digest = hashlib.sha256() if not self.tally.pictures else None
+        with blocks_ahead(self._source, self._preprocess, self._likely_number) as blocks:
+            for block in blocks:
+                if self._enough:
+                    digest = None
+                    break
+                if digest:
+                    digest.update(block.files)
+                if self._all_regular(block):
+                    number = self.placed - len(block.whole)
+                    yield Run(0, number, block, range(len(block.whole)))
+                else:
+                    yield from self._one_by_one(block)
+        self.tally.ended_early = self._source.ended_early
+        if digest and self._source.alphabetical:
+            self.sha256 = digest.hexdigest()
+
+    def _one_by_one(self, block: PictureBlock) -> Iterator[Run]:
+        entry = 0
+        for at in range(len(block.pictures)):
+            if self._enough:
+                return
+            if at in block.errors:
+                self._leave_out(block.errors[at])
+                continue
+            repeats = self._placed(float(block.timestamps[entry]))
+            if repeats is not None:
+                yield Run(repeats, self.placed - 1, block, range(entry, entry + 1))
+            entry += 1
+
+    def _all_regular(self, block: PictureBlock) -> bool:
+        """Takes the whole block if every picture fills just the next frame; see `_placed`."""
+        stop = self._resampler.slots + len(block.whole)
+        beyond = self._limit is not None and stop > self._limit
+        previous = self._last
+        if (
+            block.errors
+            or beyond
+            or previous is None
+            or not previous < block.timestamps[0]
+            or not self._resampler.push_regular(block.timestamps)
+        ):
+            return False
+        tally = self.tally
+        tally.pictures += len(block.whole)
+        tally.frames += len(block.whole)
+        for timestamp in block.timestamps.tolist():  # one by one, so that the sum is the same
+            tally.seconds += timestamp - previous
+            previous = timestamp
+        tally.intervals += len(block.whole)
+        self._last = previous
+        return True
+
+    def _likely_number(self, picture: int) -> int:
+        return picture - (self.tally.pictures - self.placed)
+
+    def _leave_out(self, error: FishrtError) -> None:
+        """Passes over a picture that cannot be read, or raises what is wrong with it."""
+        if not isinstance(error, DamagedPictureError) or self._policy is Damaged.STOP:
+            raise error
+        self.tally.damaged.append(self.tally.pictures)
+        self.tally.pictures += 1
+
+    def _placed(self, timestamp: float) -> int | None:
+        """Takes a picture: how often the frame before is repeated first; None if it fills none."""
+        placement = self._resampler.push(timestamp)
+        self._book(placement, timestamp)
+        return None if placement.slot is None or self._beyond(placement) else placement.repeats
 
     def _look(self, picture: SourceFrame) -> Seen:
         view = self._preprocess.view(picture.image)

@@ -19,6 +19,11 @@ AGREEMENT = 0.25  # pixels of the small picture by which quarters of a shaken on
 SMALLEST = 16  # a smaller picture has no quarters to compare
 
 
+def compares(number: int) -> bool:
+    """Whether the meter looks at a source's picture with this number at all; see `push`."""
+    return number % STRIDE >= STRIDE - 2
+
+
 class ShakeMeter:
     """Compares one picture in fifteen with the one directly before it.
 
@@ -42,12 +47,11 @@ class ShakeMeter:
             the quarter with the smallest, or 0 if the quarters disagree or one stands still. None
             where nothing was measured.
         """
-        position = number % STRIDE
-        if position < STRIDE - 2 or min(view.shape) < SMALLEST:
+        if not compares(number) or min(view.shape) < SMALLEST:
             return None
         before, small = self._before, _small(view)
         self._before = (number, small)
-        measured = position == STRIDE - 1 and before is not None and before[0] == number - 1
+        measured = number % STRIDE == STRIDE - 1 and before is not None and before[0] == number - 1
         return _shift(before[1], small) if measured and before is not None else None
 
 

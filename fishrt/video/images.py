@@ -45,7 +45,7 @@ class ImageFolder:
         Raises:
             SourceError: If there is no numbered picture, or none can be read.
         """
-        self._numbers, self._paths = _numbered_pictures(folder)
+        self._numbers, self._paths, self.alphabetical = _numbered_pictures(folder)
         self._fps = fps
         self._next = 0
         first = _first_whole(self._paths)
@@ -78,6 +78,28 @@ class ImageFolder:
         self._next += 1
         return partial(self._decoded, self._next - 1)
 
+    def claim_range(self, count: int) -> range:
+        """Passes over at most `count` pictures; see `EncodedSource`."""
+        first = self._next
+        self._next = min(first + count, len(self._paths))
+        return range(first, self._next)
+
+    def file_name(self, index: int) -> str:
+        """Name of the file that holds a picture, without its folder."""
+        return self._paths[index].rpartition(os.sep)[2]
+
+    def encoded(self, index: int) -> bytes:
+        """The file of a picture; see `EncodedSource`."""
+        return _read_file(self._paths[index])
+
+    def decoded(self, index: int, data: bytes) -> SourceFrame:
+        """A picture from its file; see `EncodedSource`."""
+        image = _decode(self._paths[index], data)
+        if image.shape[:2] != self._shape:
+            before = f"{self.info.width}x{self.info.height}"
+            raise SourceError(size_change_sentence(self.info.name, index, before, size_text(image)))
+        return SourceFrame(image, index, self._timestamp(index))
+
     def skip(self) -> float | None:
         """Passes over the next picture without reading it and gives its timestamp."""
         if self._next >= len(self._paths):
@@ -102,11 +124,7 @@ class ImageFolder:
         self._next = len(self._paths)
 
     def _decoded(self, index: int) -> SourceFrame:
-        image = _read_picture(self._paths[index])
-        if image.shape[:2] != self._shape:
-            before = f"{self.info.width}x{self.info.height}"
-            raise SourceError(size_change_sentence(self.info.name, index, before, size_text(image)))
-        return SourceFrame(image, index, self._timestamp(index))
+        return self.decoded(index, self.encoded(index))
 
     def _timestamp(self, index: int) -> float:
         return (self._numbers[index] - self._numbers[0]) / self._fps
@@ -127,8 +145,12 @@ def picture_names(folder: Path) -> list[str]:
     return sorted(name for name in os.listdir(folder) if _PICTURE.fullmatch(name))  # noqa: PTH208
 
 
-def _numbered_pictures(folder: Path) -> tuple[list[int], list[str]]:
-    """Numbers and paths of all numbered pictures, in the order of the numbers."""
+def _numbered_pictures(folder: Path) -> tuple[list[int], list[str], bool]:
+    """All numbered pictures, in the order of the numbers.
+
+    Returns:
+        Their numbers, their paths, and whether these are all pictures in the order of their names.
+    """
     numbered: dict[int, str] = {}
     try:
         names = picture_names(folder)
@@ -152,7 +174,8 @@ def _numbered_pictures(folder: Path) -> tuple[list[int], list[str]]:
             "tif or bmp); give a folder that does, or a video file."
         )
     numbers = sorted(numbered)
-    return numbers, [f"{folder}{os.sep}{numbered[number]}" for number in numbers]
+    in_order = [numbered[number] for number in numbers]
+    return numbers, [f"{folder}{os.sep}{name}" for name in in_order], in_order == names
 
 
 def _first_whole(paths: list[str]) -> NDArray[np.uint8]:
@@ -160,20 +183,23 @@ def _first_whole(paths: list[str]) -> NDArray[np.uint8]:
     damage: list[DamagedPictureError] = []
     for path in paths:
         try:
-            return _read_picture(path)
+            return _decode(path, _read_file(path))
         except DamagedPictureError as error:
             damage.append(error)
     raise damage[0]
 
 
-def _read_picture(path: str) -> NDArray[np.uint8]:
-    """One picture as uint8 grey `(H, W)` or BGR `(H, W, 3)`."""
+def _read_file(path: str) -> bytes:
     try:
-        data = read_small_file(path)
+        return read_small_file(path)
     except OSError as error:
         raise SourceError(
             f"cannot read the picture {path}: {error.strerror}; check its permissions."
         ) from error
+
+
+def _decode(path: str, data: bytes) -> NDArray[np.uint8]:
+    """One picture as uint8 grey `(H, W)` or BGR `(H, W, 3)`."""
     plain = read_plain_png(data)
     return _read_any(path, data) if plain is None else plain
 

@@ -24,6 +24,8 @@ HARMLESS = frozenset((b"tEXt", b"zTXt", b"iTXt", b"tIME", b"pHYs", b"gAMA", b"cH
 FILTER_NONE, FILTER_SUB = 0, 1
 # More pixels than this are no frame of a video, or would not fit the sums below.
 MOST_PIXELS = 1 << 23
+# Deflate makes at most 1032 bytes of one; what may come of a picture without counting on the way.
+LARGEST_RATIO, MOST_INFLATED = 1032, 1 << 26
 STRIP_BYTES = 1 << 16  # of an integral image; larger ones take longer to allocate than to fill
 _FIRST_CHUNK = struct.Struct(">I4sII5sI")  # length, type, width, height, the rest, checksum
 _CHUNK = struct.Struct(">I4s")
@@ -44,15 +46,26 @@ def read_plain_png(data: bytes) -> NDArray[np.uint8] | None:
     if size is None or packed is None:
         return None
     width, height = size
-    inflate = zlib_ng.decompressobj()
-    try:
-        # one byte more than expected, so that a bomb does not fill the memory
-        raw = inflate.decompress(packed, height * (width + 1) + 1)
-    except zlib.error:  # zlib-ng raises the error of the standard library
-        return None
-    if len(raw) != height * (width + 1) or not inflate.eof or inflate.unused_data:
+    raw = _inflated(packed, height * (width + 1))
+    if raw is None:
         return None
     return _without_filters(raw, width, height)
+
+
+def _inflated(packed: bytes | memoryview, size: int) -> bytes | None:
+    """The inflated data, if it is just so many bytes."""
+    try:
+        if len(packed) * LARGEST_RATIO <= MOST_INFLATED:
+            # a quarter quicker; what follows the data is not noticed, nor is it by OpenCV
+            raw = zlib_ng.decompress(packed, zlib_ng.MAX_WBITS, size)
+            return raw if len(raw) == size else None
+        inflate = zlib_ng.decompressobj()
+        # one byte more than expected, so that a bomb does not fill the memory
+        raw = inflate.decompress(packed, size + 1)
+    except zlib.error:  # zlib-ng raises the error of the standard library
+        return None
+    whole = len(raw) == size and inflate.eof and not inflate.unused_data
+    return raw if whole else None
 
 
 def _plain_size(data: bytes) -> tuple[int, int] | None:

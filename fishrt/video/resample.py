@@ -5,6 +5,9 @@ import statistics
 from collections import deque
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 # How far from its slot's time a picture may lie, in slots. More than half a slot, so that a
 # source whose pictures jitter about the border between two slots does not alternate between
 # pictures that are surplus and slots that are missing.
@@ -120,6 +123,34 @@ class Resampler:
             self._previous = timestamp
         self._count(placement)
         return placement
+
+    def push_regular(self, timestamps: NDArray[np.float64]) -> bool:
+        """Places many pictures at once, if each of them gets just the slot after the one before.
+
+        Afterwards all is as if `push` had been called for every one of them.
+
+        Args:
+            timestamps: Of the next pictures, float64 `(N,)`.
+
+        Returns:
+            Whether that is so; if not, nothing was done. It may be False without need: at the
+            beginning, and for a fast source or one without a declared frame rate.
+        """
+        interval = self._declared_interval
+        fast = interval is None or interval * self._fps <= FAST_SOURCE_SLOTS
+        if fast or not self._expected or not len(timestamps):
+            return False
+        pauses = timestamps - np.concatenate(([self._previous], timestamps[:-1]))
+        slots = self._expected + np.arange(len(timestamps))
+        ahead = (timestamps - self._start) * self._fps - slots
+        # not a number compares false
+        if not ((pauses > 0).all() and (np.abs(ahead) <= TOLERANCE_SLOTS).all()):
+            return False
+        self._intervals.extend(pauses[-MEASURED_INTERVALS:].tolist())
+        self._previous = float(timestamps[-1])
+        self._expected += len(timestamps)
+        self.placed += len(timestamps)
+        return True
 
     def _place(self, timestamp: float, pause: float) -> Placement:
         position = (timestamp - self._start) * self._fps

@@ -118,6 +118,48 @@ class IndexedSource(RecordedSource, Protocol):
         ...
 
 
+@runtime_checkable
+class EncodedSource(IndexedSource, Protocol):
+    """An indexed source that gives its pictures by number, and as the bytes they are stored as.
+
+    Any thread may read and decode any picture, at any time and as often as it likes.
+    """
+
+    @property
+    def alphabetical(self) -> bool:
+        """Whether these are all pictures of their folder, in the order of their names."""
+        ...
+
+    def claim_range(self, count: int) -> range:
+        """Passes over at most `count` pictures.
+
+        Returns:
+            Which ones; empty at the end.
+        """
+        ...
+
+    def file_name(self, index: int) -> str:
+        """Name of the file that holds a picture, without its folder."""
+        ...
+
+    def encoded(self, index: int) -> bytes:
+        """A picture as it is stored.
+
+        Raises:
+            SourceError: If it cannot be read.
+        """
+        ...
+
+    def decoded(self, index: int, data: bytes) -> SourceFrame:
+        """A picture from what `encoded` gave.
+
+        Raises:
+            DamagedPictureError: If it is no picture.
+            SourceError: If it has another size than the first one.
+        """
+        ...
+
+
 class DamagedPictureError(SourceError):
     """One picture of a folder is damaged; `read` goes on with the next one."""
 

@@ -1,0 +1,92 @@
+"""What is written of one source: its frames, and what the footage check measures on the way."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fishrt.footage.shake import ShakeMeter, compares
+from fishrt.preprocess import Preprocessor
+from fishrt.recording_writer import RecordingWriter
+from training.source_reader import Run, SourceReader
+
+# Camera pictures kept for the report: a few from the beginning on, ever farther apart, because
+# nobody knows how long it will be.
+EXAMPLE_FRAMES = (0, 100, 1_000, 10_000, 100_000)
+EXAMPLES_FOLDER = "examples"
+
+
+def record_source(
+    writer: RecordingWriter,
+    reader: SourceReader,
+    preprocess: Preprocessor,
+    keep_safe: Callable[[], None],
+    progress: Callable[[str, int], None],
+) -> None:
+    """Writes all frames of a source.
+
+    Args:
+        writer: Where they go.
+        reader: Where they come from.
+        preprocess: What makes frames.
+        keep_safe: Makes safe what was written; is called when it is due.
+        progress: Told the source and the number of frames written.
+
+    Raises:
+        SourceError: If the source fails.
+        OSError: If they cannot be written.
+    """
+    meter = ShakeMeter()
+    if reader.in_blocks:
+        for run in reader.runs():
+            _record_run(writer, meter, run)
+            _after(writer, reader, keep_safe, progress)
+        return
+    for seen, repeats in reader.frames():
+        frame = preprocess.frame(seen.view)
+        writer.repeat(repeats)
+        if writer.count in EXAMPLE_FRAMES:
+            _keep_example(writer.folder, writer.count, seen.view)
+        note_shift(writer, writer.count, meter.push(reader.placed - 1, seen.view))
+        writer.append(frame, brightness=seen.brightness)
+        _after(writer, reader, keep_safe, progress)
+
+
+def _record_run(writer: RecordingWriter, meter: ShakeMeter, run: Run) -> None:
+    writer.repeat(run.repeats)
+    block, first, stop = run.block, run.entries.start, run.entries.stop
+    for entry in run.entries:
+        frame, number = writer.count + entry - first, run.number + entry - first
+        if frame in EXAMPLE_FRAMES:
+            _keep_example(writer.folder, frame, block.view(entry))
+        if compares(number):
+            note_shift(writer, frame, meter.push(number, block.view(entry)))
+    writer.extend(
+        block.frames[first:stop],
+        block.energy[first : stop - 1],
+        brightness=block.brightness[first:stop],
+    )
+
+
+def _after(
+    writer: RecordingWriter,
+    reader: SourceReader,
+    keep_safe: Callable[[], None],
+    progress: Callable[[str, int], None],
+) -> None:
+    if writer.due:
+        keep_safe()
+    progress(reader.tally.name, writer.count)
+
+
+def note_shift(writer: RecordingWriter, frame: int, shift: NDArray[np.float32] | None) -> None:
+    """Keeps the shift that was measured at a frame, if there is one."""
+    if shift is not None:
+        writer.note("shift", np.array([frame, *shift], np.float64))
+
+
+def _keep_example(folder: Path, frame: int, view: NDArray[np.uint8]) -> None:
+    (folder / EXAMPLES_FOLDER).mkdir(exist_ok=True)
+    cv2.imwrite(str(folder / EXAMPLES_FOLDER / f"{frame:08d}.png"), view)
