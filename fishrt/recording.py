@@ -38,6 +38,7 @@ from fishrt.stored_background import stored_background
 FORMAT_VERSION = 2
 METADATA_FILE = "recording.yaml"
 MOTION_ENERGY_FILE = "motion_energy.npy"
+BURST_LABEL_FILE = "burst_label.npy"
 LABEL_ENERGY_FILE = "label_energy.npy"
 FORMAT = FolderFormat(
     name="recording",
@@ -224,7 +225,7 @@ def load_recording(folder: Path) -> Recording:
     metadata = read_metadata(folder, FORMAT, RecordingMetadata)
     frames = _load_array(folder / "frames.npy", np.uint8, memory_map=True)
     energy = _load_array(folder / MOTION_ENERGY_FILE, np.float64)
-    labels = _load_array(folder / "burst_label.npy", np.uint8)
+    labels = _load_array(folder / BURST_LABEL_FILE, np.uint8)
     _check_lengths(folder, metadata, frames, energy, labels)
     return Recording(
         folder,

@@ -130,7 +130,7 @@ def test_soft_labels_equal_a_plain_loop():
         rises = (span - 0.001) / 0.0001
         is_low = (0.1 - (energy[t] - window.min()) / span) / 0.03
         expected.append(1 / (1 + math.exp(-rises)) / (1 + math.exp(-is_low)))
-    np.testing.assert_allclose(soft_labels(energy, LabelRule()), expected, atol=1e-12)
+    np.testing.assert_allclose(soft_labels(energy, LabelRule()), expected, rtol=0, atol=1e-12)
     assert soft_labels(energy[:45], LabelRule()).shape == (0,)
 
 

@@ -6,7 +6,13 @@ import keras
 
 from fishrt.config import Config
 from fishrt.errors import TrainingError
-from fishrt.recording import MOTION_ENERGY_FILE, Recording, Split, split_borders
+from fishrt.recording import (
+    BURST_LABEL_FILE,
+    MOTION_ENERGY_FILE,
+    Recording,
+    Split,
+    split_borders,
+)
 from fishrt.storage import sha256_of
 from training.dataset import ClipSet, class_weights
 from training.run import describe_software
@@ -59,6 +65,7 @@ def describe_run(
             "folder": str(recording.folder),
             "frames": len(recording.frames),
             "motion_energy_sha256": sha256_of(recording.folder / MOTION_ENERGY_FILE),
+            "burst_label_sha256": sha256_of(recording.folder / BURST_LABEL_FILE),
             "burst_share": float(recording.burst_label[learned].mean()) if len(learned) else None,
         },
         "seed": config.train.seed,

@@ -58,6 +58,11 @@ def save_checkpoint(folder: Path, model: keras.Model, optimizer: Any, progress: 
         raise output_error(folder / CHECKPOINT_FILE, error) from error
 
 
+def has_checkpoint(folder: Path) -> bool:
+    """Whether an epoch was finished in a run folder."""
+    return (folder / CHECKPOINT_FILE).is_file()
+
+
 def restore_checkpoint(folder: Path, model: keras.Model, optimizer: Any) -> Progress:
     """Puts a saved state back into a network and its optimizer.
 

@@ -17,7 +17,7 @@ from fishrt.errors import TrainingError
 from fishrt.recording import Recording, Split
 from fishrt.stored_background import save_background
 from training.adopting import adopt, class_weights_of, describe_run
-from training.checkpoint import Progress, restore_checkpoint
+from training.checkpoint import Progress, has_checkpoint, restore_checkpoint
 from training.dataset import ClipBatches, ClipSet, clip_set
 from training.devices import describe_devices, is_chief, keep_on_device, use_xla
 from training.forecaster import Forecaster
@@ -146,6 +146,7 @@ def _fit(recording: Recording, config: Config, folder: Path, options: FitOptions
         model.optimizer.build(model.trainable_variables)
         if isinstance(model, SpreadTrainee):
             model.prepare(batches[0])
+    unseen = _validation_batches(validation, config, on_device)
     description = {
         **describe_run(recording, config, model.forecaster, weights),
         "computed_on": describe_devices(options.strategy),
@@ -153,10 +154,10 @@ def _fit(recording: Recording, config: Config, folder: Path, options: FitOptions
         "xla": bool(model.jit_compile),
     }
     progress = Progress()
-    if options.resume:
+    if options.resume and has_checkpoint(folder):
         progress = restore_checkpoint(folder, model.forecaster, model.optimizer)
         batches = _batches(train, config, on_device, progress.epochs)
-    else:
+    else:  # a resumed one without a checkpoint ended within its first epoch: from the beginning
         start_run(folder, config, description)
         save_background(folder, recording.background)
     options.report(f"training on {description['computed_on']}")
@@ -174,9 +175,10 @@ def _fit(recording: Recording, config: Config, folder: Path, options: FitOptions
         options.tell,
         options.after_epoch,
     )
-    interrupted = _run_epochs(
-        model, batches, _validation_batches(validation, config, on_device), config, watcher
-    )
+    ended = watcher.waited_enough  # it was stopped early before it was resumed
+    if ended:
+        options.report("it was stopped early already; a larger train.patience goes on with it")
+    interrupted = False if ended else _run_epochs(model, batches, unseen, config, watcher)
     result = FitResult(
         progress.epochs,
         progress.best_epoch,
@@ -256,7 +258,13 @@ def _batches(clips: ClipSet, config: Config, on_device: bool, epoch: int = 0) ->
 def _validation_batches(clips: ClipSet, config: Config, on_device: bool) -> Any:
     settings = config.train
     if settings.mode is TrainMode.STREAM:
-        return StreamBatches(clips, settings, training=False, frames_in_network=on_device)
+        batches = StreamBatches(clips, settings, training=False, frames_in_network=on_device)
+        if not batches.any_label_counts:
+            raise TrainingError(
+                "the validation part is over before the warm-up is, so no epoch could be told "
+                "from another; record more, or set a smaller train.warm_up_steps."
+            )
+        return batches
     return ClipBatches(
         clips,
         settings.batch_size,

@@ -31,7 +31,7 @@ from fishrt.bundle import TrainedOn
 from fishrt.config import Config, dump_config, load_config
 from fishrt.decision import Decision
 from fishrt.errors import TrainingError, output_error
-from fishrt.recording import MOTION_ENERGY_FILE, Recording
+from fishrt.recording import BURST_LABEL_FILE, MOTION_ENERGY_FILE, Recording
 from fishrt.storage import sha256_of, write_text
 from fishrt.stored_background import stored_background
 from training.networks import AnyForecaster, build_network
@@ -141,6 +141,12 @@ def resumable_config(folder: Path, asked: Config, recording: Recording) -> Confi
         raise TrainingError(f"{folder / RUN_FILE} cannot be read or is damaged.") from error
     if digest != sha256_of(recording.folder / MOTION_ENERGY_FILE):
         raise TrainingError(f"{folder} was trained on other footage than {recording.folder}.")
+    labels = made_from.get("burst_label_sha256")  # runs of before do not say
+    if labels is not None and labels != sha256_of(recording.folder / BURST_LABEL_FILE):
+        raise TrainingError(
+            f"{folder} was trained with other labels than {recording.folder} has now; train anew "
+            "into another folder."
+        )
     free = {"epochs", "patience"}
     for section in asked.model_fields_set:
         ours, theirs = getattr(stored, section), getattr(asked, section)

@@ -85,6 +85,7 @@ def make_schedule(
     per_step: int,
     generator: np.random.Generator | None,
     settings: TrainConfig,
+    lead: int = 0,
 ) -> Schedule:
     """Deals the chunks of all stretches to streams that each read on in time order.
 
@@ -95,6 +96,8 @@ def make_schedule(
         per_step: Frames in a time step.
         generator: Source of offsets, restarts and flips; None for none of them (validation).
         settings: Reset probability, flips and how many chunks an epoch may have.
+        lead: Chunks that every stream reads before its own, to warm up in: short footage would
+            else be over before anything counts.
 
     Returns:
         The schedule; fewer batches than chunks / B may be left out at the end.
@@ -102,7 +105,8 @@ def make_schedule(
     starts, heads = chunk_starts(footage, length, generator)
     batches = max(len(starts) // streams, 1)
     # where the footage is short, streams share chunks instead of being idle
-    rows = (np.arange(streams) * len(starts)) // streams
+    rows = np.maximum((np.arange(streams) * len(starts)) // streams - lead, 0)
+    batches = min(batches + lead, len(starts))
     order = np.minimum(rows[None, :] + np.arange(batches)[:, None], len(starts) - 1)
     if settings.clips_per_epoch is not None and generator is not None:
         wanted = max(settings.clips_per_epoch // streams, 1)
@@ -186,6 +190,12 @@ class StreamBatches(keras.utils.PyDataset):  # type: ignore[misc]
         warm = schedule.age[batch][:, None] + steps >= self._warm_up
         return inputs, labels.astype(np.float32), (known & warm).astype(np.float32)
 
+    @property
+    def any_label_counts(self) -> bool:
+        """Whether any step of the epoch is past its warm-up."""
+        last = self._schedule.age + self._settings.chunk_steps - 1
+        return bool((last >= self._warm_up).any())
+
     def on_epoch_end(self) -> None:
         """Draws the next epoch's schedule."""
         self._epoch += 1
@@ -198,6 +208,7 @@ class StreamBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def _draw(self) -> Schedule:
         generator = np.random.default_rng((self._settings.seed, self._epoch))
+        lead = 0 if self._training else -(-self._warm_up // self._settings.chunk_steps)
         return make_schedule(
             self._footage,
             self._settings.batch_size,
@@ -205,4 +216,5 @@ class StreamBatches(keras.utils.PyDataset):  # type: ignore[misc]
             self._clips.geometry.frames_per_step,
             generator if self._training else None,
             self._settings,
+            lead,
         )

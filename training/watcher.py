@@ -115,10 +115,16 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         save_checkpoint(plan.folder, self.model.forecaster, self.model.optimizer, progress)
         self._say(row, better)
         self._after_epoch(progress.epochs, validation)
-        waited = progress.epochs - progress.best_epoch
-        if plan.patience is not None and waited >= plan.patience:
+        if self.waited_enough:
+            waited = progress.epochs - progress.best_epoch
             self.model.stop_training = True
             self._report(f"no better validation loss for {waited} epochs: stopped early")
+
+    @property
+    def waited_enough(self) -> bool:
+        """Whether so many epochs were no better that the training is to stop."""
+        patience, progress = self._plan.patience, self.progress
+        return patience is not None and progress.epochs - progress.best_epoch >= patience
 
     def _require_number(self, loss: float) -> None:
         if not math.isfinite(loss):
