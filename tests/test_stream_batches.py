@@ -76,6 +76,28 @@ def test_an_epoch_goes_through_nearly_all_footage_once():
     assert (np.diff(starts) >= 10).all()
 
 
+@pytest.mark.parametrize("streams", [1, 3, 8])
+def test_nearly_every_label_of_a_short_validation_part_counts(streams):
+    clips = footage(pieces=((0, 500),))
+    batches = StreamBatches(clips, settings(batch_size=streams, warm_up_steps=7), training=False)
+    length, counted = batches.chunk_frames, set()
+    for inputs, _, weights in batches.batches():
+        ends = inputs_ends(inputs, clips, length)
+        counted |= set(ends[weights > 0].tolist())
+    wanted = {end for end in range(15, 490) if end % 2}  # behind seven steps, and labelled
+    assert counted <= wanted
+    assert len(counted) > 0.95 * len(wanted)  # measured: all of them but those of the last chunk
+
+
+def inputs_ends(inputs, clips, length):
+    """Last frames of the steps, found by the footage itself, which is all different."""
+    firsts = [
+        next(t for t in range(len(clips.frames)) if np.array_equal(row[0], clips.frames[t]))
+        for row in inputs["footage"]
+    ]
+    return np.array(firsts)[:, None] + np.arange(1, length, 2)
+
+
 def test_every_frame_is_in_every_phase_over_the_epochs():
     offsets = {
         int(make_schedule([(0, 100)], 1, 10, 2, np.random.default_rng(s), settings()).first[0, 0])

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from fishrt.strategy import Strategy
 from training.devices import make_strategy, step_seconds
 from training.evaluation import run_candidate
 from training.fit import FitOptions, fit
+from training.forecaster import Forecaster
 from training.run import load_run
 from training.scoring.evaluate import Wanted, evaluate
 from training.scoring.rivals import QUICK
@@ -43,6 +45,8 @@ SMALL = (
     "train.flips=random",
 )
 SPLIT = ("split.train=0.5", "split.validation=0.2")
+LIKENESS = 0.99
+"""Of what training does to the weights; measured: 0.998."""
 STREAM = ("train.mode=stream", "train.chunk_steps=6", "train.batch_size=2", "train.flips=random")
 
 
@@ -146,9 +150,26 @@ def test_resuming_nothing_and_damage_are_sentences(recording, tmp_path):
     (run / "checkpoint.npz").write_bytes(b"PK nothing")
     with pytest.raises(TrainingError, match="damaged"):
         fit(recording, load_config(None, []), run, RESUMED)
-    (run / "checkpoint.npz").unlink()
-    with pytest.raises(TrainingError, match=r"no checkpoint\.npz"):
-        fit(recording, load_config(None, []), run, RESUMED)
+
+
+def test_killed_before_the_first_checkpoint_it_begins_again(recording, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    fit(recording, config("train.epochs=2"), whole, QUIET)
+    fit(recording, config("train.epochs=2"), parts, QUIET)
+    (parts / "checkpoint.npz").unlink()  # as between the first weights and the first checkpoint
+    assert fit(recording, load_config(None, []), parts, RESUMED).epochs == 2
+    assert history(parts) == history(whole)
+    for one, two in zip(weights_of(whole), weights_of(parts), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_resuming_with_other_labels_is_refused(recording, tmp_path):
+    fit(recording, config("train.epochs=1"), tmp_path / "run", QUIET)
+    other = tmp_path / "tank"
+    shutil.copytree(recording.folder, other)
+    np.save(other / "burst_label.npy", 1 - recording.burst_label)
+    with pytest.raises(TrainingError, match="other labels"):
+        fit(load_recording(other), load_config(None, []), tmp_path / "run", RESUMED)
 
 
 def test_a_run_leaves_curves_and_logs_and_says_where_it_ran(recording, tmp_path):
@@ -171,6 +192,15 @@ def test_training_stops_early_when_nothing_improves(recording, tmp_path):
     assert result.epochs < 30
     assert result.epochs == result.best_epoch + 2
     assert "stopped early" in lines[-1]
+    again = FitOptions(resume=True, report=lines.append)
+    assert fit(recording, load_config(None, []), tmp_path, again).epochs == result.epochs
+    assert "stopped early already" in lines[-1]
+
+
+def test_a_validation_part_within_the_warm_up_is_refused(recording, tmp_path):
+    settings = config(*STREAM, "train.warm_up_steps=500")
+    with pytest.raises(TrainingError, match="over before the warm-up"):
+        fit(recording, settings, tmp_path, QUIET)
 
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
@@ -274,20 +304,43 @@ def command_line(recording, folder, *more):
     return ["train", str(recording.folder), "-o", str(folder), *sets, *more]
 
 
+@pytest.fixture(scope="module")
+def alone(recording, tmp_path_factory):
+    """The run of one device."""
+    folder = tmp_path_factory.mktemp("alone") / "run"
+    command = [sys.executable, "-m", "fishrt.cli", *command_line(recording, folder)]
+    subprocess.run(command, capture_output=True, check=True)
+    return folder
+
+
+def assert_moved_alike(one, two):
+    """Training moved the weights of both runs, the same way.
+
+    Not to the same place: batch norm takes the statistics of each half of a batch.
+    """
+    import keras
+
+    settings = load_run(one).config
+    keras.utils.set_random_seed(settings.train.seed)
+    start = Forecaster(settings.clip, settings.model).get_weights()
+    moves = [
+        np.concatenate([(end - begin).ravel() for begin, end in zip(start, run, strict=True)])
+        for run in (weights_of(one), weights_of(two))
+    ]
+    assert np.median(np.abs(moves[0])) > 0.002
+    assert np.corrcoef(moves)[0, 1] > LIKENESS
+
+
 @pytest.mark.slow
-def test_two_devices_train_to_the_weights_of_one(recording, tmp_path):
-    one, two = tmp_path / "one", tmp_path / "two"
+def test_two_devices_train_to_the_weights_of_one(recording, alone, tmp_path):
     script = tmp_path / "two.py"
     script.write_text(TWO_DEVICES)
-    alone = [sys.executable, "-m", "fishrt.cli", *command_line(recording, one)]
+    two = tmp_path / "two"
     both = [sys.executable, str(script), *command_line(recording, two, "--strategy", "mirrored")]
-    for command in (alone, both):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+    done = subprocess.run(both, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     assert "2 copies of the network in step" in done.stderr
-    for a, b in zip(weights_of(one), weights_of(two), strict=True):
-        # batch norm takes each half's statistics; measured: 0.002
-        np.testing.assert_allclose(a, b, atol=0.02)
+    assert_moved_alike(alone, two)
 
 
 def free_port():
@@ -297,7 +350,7 @@ def free_port():
 
 
 @pytest.mark.slow
-def test_two_processes_train_together_and_one_writes(recording, tmp_path):
+def test_two_processes_train_together_and_one_writes(recording, alone, tmp_path):
     addresses = [f"localhost:{free_port()}" for _ in range(2)]
     folder = tmp_path / "run"
     command = [
@@ -321,6 +374,7 @@ def test_two_processes_train_together_and_one_writes(recording, tmp_path):
     assert "2 copies of the network in step" in outputs[0]
     assert len(history(folder)) == 2
     assert not list(tmp_path.glob("run-*"))
+    assert_moved_alike(alone, folder)
 
 
 def test_a_strategy_that_cannot_be_is_one_sentence(recording, tmp_path, monkeypatch):
