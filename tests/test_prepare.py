@@ -311,7 +311,7 @@ def progress_of(folder: Path) -> int:
         return 0
 
 
-def stop_in_the_middle(arguments: list[str], folder: Path, how: signal.Signals) -> int:
+def stop_in_the_middle(arguments: list[str], folder: Path, how: signal.Signals) -> tuple[int, str]:
     process = subprocess.Popen(
         [sys.executable, "-c", SLOWLY, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -319,8 +319,8 @@ def stop_in_the_middle(arguments: list[str], folder: Path, how: signal.Signals) 
     while progress_of(folder) < 60 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(how)
-    process.communicate(timeout=60)
-    return process.returncode
+    errors = process.communicate(timeout=60)[1]
+    return process.returncode, errors.decode()
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
@@ -345,8 +345,9 @@ def test_killed_it_goes_on_where_it_was(
         if what != "blocks":  # which deflicker, that needs the pictures one by one, rules out
             command.append("--deflicker")
     broken, whole = tmp_path / "broken", tmp_path / "whole"
-    code = stop_in_the_middle([*command, "-o", str(broken), *SETTINGS], broken, how)
+    code, said = stop_in_the_middle([*command, "-o", str(broken), *SETTINGS], broken, how)
     assert code == (-9 if how is signal.SIGKILL else 130)
+    assert ("fishrt: interrupted." in said) == (how is signal.SIGINT)
     with pytest.raises(RecordingError, match="not finished"):
         load_recording(broken)
     assert 60 <= progress_of(broken) < 216

@@ -28,6 +28,7 @@ from training.run import load_run
 from training.scoring.evaluate import Wanted, evaluate
 from training.scoring.rivals import QUICK
 from training.simulated import record_simulation
+from training.watcher import Watcher
 
 QUIET = FitOptions(report=lambda _: None)
 RESUMED = FitOptions(resume=True, report=lambda _: None)
@@ -161,6 +162,27 @@ def test_killed_before_the_first_checkpoint_it_begins_again(recording, tmp_path)
     assert history(parts) == history(whole)
     for one, two in zip(weights_of(whole), weights_of(parts), strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+def test_a_loss_of_nan_keeps_the_last_good_epoch(recording, tmp_path, monkeypatch):
+    whole = tmp_path / "whole"
+    fit(recording, config("train.epochs=1", "train.decay=none"), whole, QUIET)
+    begin = Watcher.on_epoch_begin
+
+    def poison(self, epoch, logs=None):
+        begin(self, epoch, logs)
+        if epoch == 1:
+            self.model.forecaster.head.bias.assign([np.nan])
+
+    monkeypatch.setattr(Watcher, "on_epoch_begin", poison)
+    spoilt = tmp_path / "spoilt"
+    with pytest.raises(TrainingError, match="not a number in epoch 2; epoch 1 is kept"):
+        fit(recording, config("train.epochs=3", "train.decay=none"), spoilt, QUIET)
+    assert history(spoilt) == history(whole)
+    for one, two in zip(weights_of(whole), weights_of(spoilt), strict=True):
+        np.testing.assert_array_equal(one, two)
+    monkeypatch.setattr(Watcher, "on_epoch_begin", begin)
+    assert fit(recording, load_config(None, []), spoilt, RESUMED).epochs == 3  # it can go on
 
 
 def test_resuming_with_other_labels_is_refused(recording, tmp_path):

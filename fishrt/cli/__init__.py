@@ -75,6 +75,8 @@ def main() -> None:
         if isinstance(end.__context__, BrokenPipeError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(int(ExitCode.OUTPUT)) from None
+        if _came_from(end, KeyboardInterrupt):  # the option parser ends without a word
+            _fail("interrupted.", ExitCode.INTERRUPTED)
         raise
     except OSError as error:
         _fail(str(output_error(error.filename or "the output", error)), ExitCode.OUTPUT)
@@ -86,6 +88,12 @@ def main() -> None:
             "FISHRT_DEBUG=1 prints.",
             ExitCode.INTERNAL,
         )
+
+
+def _came_from(error: BaseException | None, kind: type[BaseException]) -> bool:
+    while error is not None and not isinstance(error, kind):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _fail(sentence: str, code: ExitCode) -> None:
