@@ -407,11 +407,15 @@ def test_a_bundle_is_scored_without_tensorflow():
 
 
 def test_old_bundles_and_broken_decisions(tmp_path):
-    assert load_bundle("demo").metadata.decision is None
     from fishrt.errors import BundleError
 
+    demo = load_bundle("demo").metadata
+    assert demo.decision.threshold == demo.threshold
     folder = make_tiny_bundle(tmp_path / "b", GEOMETRY).folder
     stored = yaml.safe_load((folder / "bundle.yaml").read_text())
+    stored.pop("decision", None)  # as bundles were before
+    (folder / "bundle.yaml").write_text(yaml.safe_dump(stored))
+    assert load_bundle(folder).metadata.decision is None
     stored["decision"] = {"threshold": 0.5, "release": 0.6, "debounce": 3, "refractory": 30,
                           "chosen_on": "x"}  # fmt: skip
     (folder / "bundle.yaml").write_text(yaml.safe_dump(stored))
