@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from fishrt.bundle import Bundle, GraphKind, GraphPrecision, StateSpec
 from fishrt.errors import BundleError
+from fishrt.graph_names import LANES, NEXT_PREFIX
 
-LANES = "lanes"
-NEXT_PREFIX = "next_"
 SILENT_LOG_LEVEL = 4  # ONNX Runtime: fatal only; our own sentence says the rest
 
 States = dict[str, NDArray[Any]]

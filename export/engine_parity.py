@@ -5,13 +5,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.backends import NEXT_PREFIX, Runner, States, StepFunction, graphs_of
+from export.backends import Runner, States, StepFunction, graphs_of
 from export.parity import Agreement, check, compare
 from export.reference import load_reference
 from fishrt.bundle import Bundle, GraphKind, GraphPrecision
 from fishrt.gpu.device import CudaDevice, Device, DeviceProgram, DeviceTensor
 from fishrt.gpu.tensorrt_library import tensorrt_version
 from fishrt.gpu.tensorrt_program import load_program
+from fishrt.graph_names import NEXT_PREFIX
 
 BACKEND = "tensorrt"
 CLIP, PROBABILITY = "clip", "probability"

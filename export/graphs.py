@@ -23,13 +23,12 @@ from fishrt import __version__
 from fishrt.bundle import GraphKind, GraphPrecision, StateSpec
 from fishrt.clip import ClipGeometry
 from fishrt.config import TrainMode
+from fishrt.graph_names import LANES
 from training.convlstm import HARD_SIGMOID_ALPHA, HARD_SIGMOID_BETA
 from training.motion_forecaster import MotionForecaster
 from training.networks import AnyForecaster
 
 OPSET = 17
-LANES = "lanes"
-"""Name of the one free dimension; whoever loads the step graph fixes it."""
 LAST_HIDDEN = "last_h"
 """In a clip graph, `last_h0`, `last_h1`, ... name the layers' last hidden states. They are no
 outputs, but a graph that is to be looked into can be given them as such."""

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from fishrt.bundle import Bundle, GraphKind, GraphPrecision
 from fishrt.clip import ClipGeometry
 from fishrt.gpu.device import CudaDevice, Device, DeviceProgram
+from fishrt.graph_names import PROBABILITY
 from realtime.device_stepper import DeviceStepper
-from realtime.stepper import PROBABILITY, Stepper, load_stepper, open_session
+from realtime.stepper import Stepper, load_stepper, open_session
 
 CLIP = "clip"
 

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from fishrt.clip import ClipGeometry
 from fishrt.gpu.device import Device, DeviceProgram
-from realtime.stepper import NEXT_PREFIX, PROBABILITY, TIME_STEP, WARM_UP_RUNS
+from fishrt.graph_names import NEXT_PREFIX, PROBABILITY, TIME_STEP
+from realtime.stepper import WARM_UP_RUNS
 from realtime.wording import count
 
 

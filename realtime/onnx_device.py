@@ -10,7 +10,8 @@ import numpy as np
 from fishrt.errors import BundleError, MachineError, MissingExtraError
 from fishrt.gpu.device import Device, Kind, Tensors
 from fishrt.gpu.rtx_plugin import rtx_devices
-from realtime.stepper import LANES, SILENT_LOG_LEVEL
+from fishrt.graph_names import LANES
+from realtime.stepper import SILENT_LOG_LEVEL
 
 CUDA = "CUDAExecutionProvider"
 NO_FALLBACK = "session.disable_cpu_ep_fallback"

@@ -6,9 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fishrt.bundle import Bundle
-from fishrt.config import TrainMode
-from realtime.lanes import CarriedState, ExactLanes, Forecaster, LaneSchedule
-from realtime.stepper import load_stepper
+from realtime.modes import open_forecaster
 
 Tell = Callable[[str, int, int | None], None]
 TELL_EVERY = 100
@@ -42,14 +40,8 @@ def forecast_frames(
         BundleError: If the bundle cannot be run.
         MissingExtraError: If ONNX Runtime is not installed.
     """
-    geometry = bundle.metadata.config.clip.geometry
-    forecaster: Forecaster
-    if bundle.metadata.trained_for is TrainMode.STREAM:
-        forecaster = CarriedState(load_stepper(bundle, 1), geometry)
-    else:
-        lanes = LaneSchedule(geometry.steps, geometry.frames_per_step, every).lanes
-        forecaster = ExactLanes(load_stepper(bundle, lanes), geometry, every)
-    lead = geometry.frames - 1
+    forecaster = open_forecaster(bundle, bundle.metadata.trained_for, every)
+    lead = bundle.metadata.config.clip.geometry.frames - 1
     total = sum(stop - first + lead for first, stop in stretches)
     found = np.full(len(frames), np.nan)
     done = 0

@@ -15,12 +15,9 @@ from numpy.typing import NDArray
 from fishrt.bundle import Bundle, GraphKind, GraphPrecision, StateSpec
 from fishrt.clip import ClipGeometry
 from fishrt.errors import BundleError, MissingExtraError
+from fishrt.graph_names import LANES, NEXT_PREFIX, PROBABILITY, TIME_STEP
 from realtime.wording import count
 
-TIME_STEP = "time_step"
-PROBABILITY = "probability"
-LANES = "lanes"
-NEXT_PREFIX = "next_"
 WARM_UP_RUNS = 3
 SILENT_LOG_LEVEL = 4  # ONNX Runtime: fatal only; our own sentence says the rest
 

@@ -67,13 +67,9 @@ def restore_checkpoint(folder: Path, model: keras.Model, optimizer: Any) -> Prog
     """Puts a saved state back into a network and its optimizer.
 
     Raises:
-        TrainingError: If there is none, or it is damaged or of another network.
+        TrainingError: If it is damaged or of another network; see `has_checkpoint`.
     """
     path = folder / CHECKPOINT_FILE
-    if not path.is_file():
-        raise TrainingError(
-            f"{folder} has no {CHECKPOINT_FILE}, so nothing can be resumed; train without --resume."
-        )
     try:
         with np.load(path, allow_pickle=False) as stored:
             saved = {name: stored[name] for name in stored.files}

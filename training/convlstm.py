@@ -90,12 +90,14 @@ def scaled_update(gates: list[Tensor], cell: Tensor | None) -> CellState:
 
 def hard_sigmoid_scale(filters: int) -> Tensor:
     """What the kernels' last axis is multiplied with, float32 `(4 * filters,)`."""
-    return ops.repeat(ops.array([1.0, 1.0, 1 / 1.2, 1.0]) * 6 * HARD_SIGMOID_ALPHA, filters)
+    gate = 6 * HARD_SIGMOID_ALPHA
+    return ops.repeat(ops.array([gate, gate, 1.0, gate]), filters)
 
 
 def hard_sigmoid_shift(filters: int) -> Tensor:
     """What is added to the gates then, float32 `(4 * filters,)`."""
-    return ops.repeat(ops.array([1.0, 1.0, 0.0, 1.0]) * 6 * HARD_SIGMOID_BETA, filters)
+    gate = 6 * HARD_SIGMOID_BETA
+    return ops.repeat(ops.array([gate, gate, 0.0, gate]), filters)
 
 
 @keras.saving.register_keras_serializable(package="fishrt")
