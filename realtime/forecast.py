@@ -31,6 +31,9 @@ class Forecast:
         valid: Whether the forecast may be acted on.
         reason: Why not, or None.
         repeated: Whether the picture stands in for a frame for which the source had none.
+        alarm: Whether the alarm is on after this frame, by the decision rule.
+        change: Motion energy from the frame before to this one, m[frame - 1] as a share of full
+            scale; None at the beginning and after lost frames. The labels follow from it.
     """
 
     frame: int
@@ -44,6 +47,8 @@ class Forecast:
     valid: bool
     reason: Reason | None
     repeated: bool
+    alarm: bool = False
+    change: float | None = None
 
     def to_json(self) -> str:
         """The forecast as one line of JSON, without the line break."""

@@ -2,16 +2,24 @@
 
 import enum
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
+from fishrt.events import Decider, DecisionRule, Edge
+from fishrt.motion import frame_change
 from fishrt.preprocess import Preprocessor
 from fishrt.video.resample import Resampler
 from realtime.capture import Capture, Captured, Policy
+from realtime.event import Event, EventKind
 from realtime.forecast import Forecast, Reason
 from realtime.lanes import Forecaster
 from realtime.pipeline import Evaluated, FramePipeline
-from realtime.sinks import Sink
+from realtime.scoring import UNSCORED, Scoring
+from realtime.sinks.sink import Sink
 from realtime.stats import LiveStats
+from realtime.update import Update
 
 MAX_LAG_S = 0.5  # a third of the published 1.5 s horizon: older forecasts are not acted on
 GET_TIMEOUT_S = 0.1  # how soon the loop notices that it is to stop while no picture comes
@@ -36,7 +44,8 @@ class LiveLoop:
         forecaster: Forecaster,
         sinks: Sequence[Sink],
         stats: LiveStats,
-        threshold: float,
+        rule: DecisionRule,
+        scoring: Scoring | None = None,
     ) -> None:
         """Connects the parts; `run` runs them.
 
@@ -47,7 +56,8 @@ class LiveLoop:
             forecaster: From frame to probability.
             sinks: Where forecasts go, in this order.
             stats: What is counted.
-            threshold: Probability from which on a burst is forecast.
+            rule: When probabilities become an alarm, and when it ends.
+            scoring: Learns what came true, or None.
         """
         self._capture = capture
         self._resampler = resampler
@@ -55,7 +65,9 @@ class LiveLoop:
         self._forecaster = forecaster
         self._sinks = sinks
         self._stats = stats
-        self._threshold = threshold
+        self._decider = Decider(rule)
+        self._scoring = scoring
+        self._before: NDArray[np.uint8] | None = None
         self._shown: Captured | None = None
 
     def run(self, stop: Callable[[], bool], frame_limit: int | None = None) -> LoopEnd:
@@ -99,21 +111,43 @@ class LiveLoop:
 
     def _hand_on(self, evaluated: Evaluated, captured: Captured, began: float) -> None:
         self._stats.filled = self._forecaster.filled
-        forecast = self._describe(evaluated, captured)
-        self._stats.count(forecast, (time.perf_counter() - began) * 1000.0)
-        for sink in self._sinks:
-            sink.write(forecast, captured.picture.image)
-
-    def _describe(self, evaluated: Evaluated, captured: Captured) -> Forecast:
         latency_s = time.monotonic() - captured.monotonic
-        outcome, repeated = evaluated.outcome, evaluated.repeated
-        reason = outcome.reason
+        reason = self._reason(evaluated, latency_s)
+        said = evaluated.outcome.probability if reason is None else None
+        edge = None if reason is Reason.SKIPPED else self._decider.push(said)
+        forecast = self._describe(evaluated, captured, latency_s, reason)
+        self._stats.count(forecast, (time.perf_counter() - began) * 1000.0)
+        scored = self._scoring.push(forecast, evaluated.frame) if self._scoring else UNSCORED
+        update = Update(forecast, captured.picture.image, evaluated.frame, scored.truth)
+        for sink in self._sinks:
+            sink.write(update)
+        for event in (*self._alarm_events(forecast, edge), *scored.events):
+            self.tell(event)
+
+    def tell(self, event: Event) -> None:
+        """Hands an event to all sinks."""
+        for sink in self._sinks:
+            sink.event(event)
+
+    def _reason(self, evaluated: Evaluated, latency_s: float) -> Reason | None:
         # a file waits for us, so nothing in it is ever late; a repeated picture is old by nature
-        acts_now = self._capture.policy is Policy.KEEP_UP and not repeated
-        if reason is None and acts_now and latency_s > MAX_LAG_S:
-            reason = Reason.LATE
+        acts_now = self._capture.policy is Policy.KEEP_UP and not evaluated.repeated
+        if evaluated.outcome.reason is None and acts_now and latency_s > MAX_LAG_S:
+            return Reason.LATE
+        return evaluated.outcome.reason
+
+    def _change(self, evaluated: Evaluated) -> float | None:
+        before, self._before = self._before, evaluated.frame
+        if before is None or not evaluated.joined:
+            return None
+        return frame_change(before, evaluated.frame)
+
+    def _describe(
+        self, evaluated: Evaluated, captured: Captured, latency_s: float, reason: Reason | None
+    ) -> Forecast:
         valid = reason is None
-        probability = outcome.probability
+        probability = evaluated.outcome.probability
+        threshold = self._decider.rule.threshold
         return Forecast(
             frame=evaluated.slot,
             source_frame=captured.picture.index,
@@ -122,8 +156,19 @@ class LiveLoop:
             emit_time=time.time(),
             latency_ms=latency_s * 1000.0,
             probability=probability,
-            burst=probability >= self._threshold if valid and probability is not None else None,
+            burst=probability >= threshold if valid and probability is not None else None,
             valid=valid,
             reason=reason,
-            repeated=repeated,
+            repeated=evaluated.repeated,
+            alarm=self._decider.active,
+            change=self._change(evaluated),
         )
+
+    def _alarm_events(self, forecast: Forecast, edge: Edge | None) -> Iterator[Event]:
+        if edge is Edge.START:
+            said = f"{forecast.probability:.2f}"
+            text = f"alarm: a burst is forecast, probability {said}"
+            values = {"probability": forecast.probability or 0.0}
+            yield Event(EventKind.ALARM_START, forecast.emit_time, text, forecast.frame, values)
+        elif edge is Edge.END:
+            yield Event(EventKind.ALARM_END, forecast.emit_time, "alarm over", forecast.frame)

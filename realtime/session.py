@@ -2,74 +2,35 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 
 from rich.console import Console
 
-from fishrt.bundle import Bundle, GraphPrecision, load_bundle
+from fishrt.bundle import Bundle, load_bundle
 from fishrt.config import Config, TrainMode
-from fishrt.errors import OutputError, SourceError
+from fishrt.decision import USUAL
+from fishrt.errors import SourceError
+from fishrt.events import DecisionRule
 from fishrt.video import VideoSource, open_source
 from fishrt.video.resample import Resampler
-from realtime.backends import Backend, stepper_maker
+from realtime.backends import stepper_maker
 from realtime.budget import Budget, fit_lanes, fit_stream
 from realtime.camera_settings import camera_preprocessor
 from realtime.capture import Capture, Pace, Policy, policy_of
 from realtime.lanes import CarriedState, ExactLanes, Forecaster
 from realtime.loop import LiveLoop, LoopEnd
 from realtime.modes import checked_mode
-from realtime.overlay import Overlay
-from realtime.recorder import VideoRecorder
-from realtime.sinks import JsonlSink, Sink
+from realtime.options import LiveOptions
+from realtime.sinks.open import make_sinks
+from realtime.sinks.sink import Sink, close_all
+from realtime.sinks.status import StatusSink
+from realtime.sinks.video import VideoRecorder
+from realtime.sinks.window import WindowSink
 from realtime.stats import LiveStats, StatsSnapshot
-from realtime.status import StatusSink
 from realtime.stopping import StopRequest
 from realtime.summary import LiveSummary
-from realtime.window import WindowSink
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class LiveOptions:
-    """What the user asked for; the command line has the same names and defaults.
-
-    Attributes:
-        camera: Where pictures come from, as `open_source` takes it.
-        bundle: Path or name of the bundle.
-        mode: Window or stream forecasts, or None for what the bundle was trained for.
-        allow_untrained_stream: Whether stream forecasts of a window-trained model are wanted.
-        every: Frames from one forecast to the next, or None to let the budget decide.
-        threshold: Probability from which on a burst is forecast, or None for the bundle's.
-        output: Path of the log of JSON lines, `-` for stdout, or None for no log.
-        record: Path of the overlay video, or None.
-        overwrite: Whether existing files may be replaced.
-        window: Whether to show a window.
-        frames: Frames to write at most, or None.
-        precision: Which of the bundle's step graphs to run.
-        backend: What computes.
-        trust_engine: Whether a TensorRT engine may run code on the host.
-        pace: How fast to go where the source has no pace of its own.
-        overrides: Settings of this camera, such as `preprocess.polarity=dark`.
-    """
-
-    camera: str = "0"
-    bundle: str = "demo"
-    mode: TrainMode | None = None
-    allow_untrained_stream: bool = False
-    every: int | None = None
-    threshold: float | None = None
-    output: str | None = None
-    record: Path | None = None
-    overwrite: bool = False
-    window: bool = False
-    frames: int | None = None
-    precision: GraphPrecision = GraphPrecision.FP32
-    backend: Backend = Backend.CPU
-    trust_engine: bool = False
-    pace: Pace = Pace.REALTIME
-    overrides: tuple[str, ...] = ()
 
 
 def run_live(
@@ -98,10 +59,10 @@ def run_live(
     source = open_source(options.camera, fps=config.clip.fps)
     capture = Capture(source, options.pace)
     stats = LiveStats(config.clip.fps, config.clip.geometry.frames)
-    threshold = bundle.metadata.threshold if options.threshold is None else options.threshold
+    rule = decision_rule(bundle, options.threshold)
     sinks: list[Sink] = []
     with StopRequest() as request, closing(capture, sinks):
-        sinks += make_sinks(options, config, threshold, capture.policy, stats, console)
+        sinks += make_sinks(options, config, rule.threshold, capture.policy, stats, console)
         if source.info.is_live:
             capture.start()  # drains the camera, and lets the budget see its cost
         forecaster, budget = make_forecaster(
@@ -113,7 +74,7 @@ def run_live(
         else:
             capture.start()
         resampler = Resampler(config.clip.fps, source.info.declared_fps)
-        loop = LiveLoop(capture, resampler, preprocessor, forecaster, sinks, stats, threshold)
+        loop = LiveLoop(capture, resampler, preprocessor, forecaster, sinks, stats, rule)
         try:
             end = loop.run(_stop_asked(request, sinks), options.frames)
         finally:
@@ -133,6 +94,22 @@ def run_live(
     if end is LoopEnd.SOURCE_ENDED:
         require_a_clip(options.camera, config, summary.figures)
     return summary
+
+
+def decision_rule(bundle: Bundle, threshold: float | None) -> DecisionRule:
+    """When probabilities become an alarm: as asked, as the bundle says, or as is usual.
+
+    Args:
+        bundle: The bundle.
+        threshold: What the user asked for, or None for the bundle's.
+    """
+    decision = bundle.metadata.decision
+    if decision is None:
+        return USUAL(bundle.metadata.threshold if threshold is None else threshold)
+    if threshold is None:
+        return decision.rule
+    share = decision.release / decision.threshold if decision.threshold else 0.0
+    return replace(decision.rule, threshold=threshold, release=share * threshold)
 
 
 def make_forecaster(
@@ -157,64 +134,6 @@ def make_forecaster(
     every = options.every or (1 if fps is None else None)
     stepper, budget = fit_lanes(make_stepper, geometry, fps or clip.fps, every)
     return ExactLanes(stepper, geometry, budget.every), budget
-
-
-def make_sinks(
-    options: LiveOptions,
-    config: Config,
-    threshold: float,
-    policy: Policy,
-    stats: LiveStats,
-    console: Console,
-) -> list[Sink]:
-    """Opens what the user asked for; the status comes last, when the forecast is out.
-
-    Raises:
-        OutputError: If one cannot be opened; those opened before it are closed again.
-    """
-    fps = config.clip.fps
-
-    def overlay() -> Overlay:
-        return Overlay(fps, threshold, config.label.horizon / fps)
-
-    for target in (options.output, options.record):
-        refuse_source(target, options.camera)
-    sinks: list[Sink] = []
-    try:
-        # the recorder first: it only looks at its file, while the log makes its own at once
-        if options.record is not None:
-            sinks.append(
-                VideoRecorder(
-                    options.record,
-                    overlay(),
-                    stats.snapshot,
-                    fps,
-                    may_drop=policy is Policy.KEEP_UP,
-                    overwrite=options.overwrite,
-                )
-            )
-        if options.output is not None:
-            sinks.append(JsonlSink(options.output, overwrite=options.overwrite))
-        if options.window:
-            sinks.append(WindowSink(overlay(), stats.snapshot))
-        sinks.append(StatusSink(stats.snapshot, threshold, console))
-    except BaseException:
-        close_all(sinks)
-        raise
-    return sinks
-
-
-def refuse_source(target: str | Path | None, camera: str) -> None:
-    """Refuses to write over the footage that is being read, whatever --overwrite says.
-
-    Raises:
-        OutputError: If `target` is the source itself.
-    """
-    if target is None:
-        return
-    with contextlib.suppress(OSError):
-        if Path(target).samefile(camera):
-            raise OutputError(f"{target} is the footage itself; name another file.")
 
 
 def is_paced(options: LiveOptions, source: VideoSource) -> bool:
@@ -243,17 +162,6 @@ def require_a_clip(camera: str, config: Config, figures: StatsSnapshot) -> None:
             f"{camera} ended after {figures.frames} frames, and a forecast needs {needed} "
             f"({needed / config.clip.fps:g} s); use longer footage."
         )
-
-
-def close_all(sinks: Sequence[Sink]) -> None:
-    """Closes every sink, whatever happens to the others.
-
-    Raises:
-        OutputError: The first failure, after all were tried.
-    """
-    with contextlib.ExitStack() as stack:
-        for sink in sinks:
-            stack.callback(sink.close)
 
 
 @contextlib.contextmanager

@@ -40,6 +40,8 @@ FIELDS = {
     "valid": bool,
     "reason": str,
     "repeated": bool,
+    "alarm": bool,
+    "change": float,
 }
 
 
@@ -137,7 +139,7 @@ def test_every_frame_of_a_file_is_a_valid_line(live: Live) -> None:
     for number, line in enumerate(lines):
         assert list(line) == list(FIELDS)
         for name, kind in FIELDS.items():
-            nullable = name in ("probability", "burst", "reason")
+            nullable = name in ("probability", "burst", "reason", "change")
             assert isinstance(line[name], kind) or (nullable and line[name] is None), name
         assert (line["frame"], line["source_frame"]) == (number, number)
         assert line["media_time"] == pytest.approx(number / 30, abs=1e-3)

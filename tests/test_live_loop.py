@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fishrt.errors import OutputError, SourceError
+from fishrt.events import DecisionRule
 from fishrt.preprocess import Preprocessor
 from fishrt.video import SourceFrame, SourceInfo, SourceKind
 from fishrt.video.resample import Resampler
@@ -21,11 +22,14 @@ from realtime.capture import (
     Policy,
     policy_of,
 )
+from realtime.event import Event, EventKind
 from realtime.forecast import Forecast, Reason
 from realtime.lanes import Outcome
 from realtime.loop import MAX_LAG_S, LiveLoop, LoopEnd
-from realtime.session import close_all, closing
+from realtime.session import closing
+from realtime.sinks.sink import close_all
 from realtime.stats import LiveStats
+from realtime.update import Update
 
 FPS = 30.0
 CLIP = 6  # frames
@@ -93,14 +97,18 @@ class ListSink:
     def __init__(self, fail_at: int | None = None) -> None:
         self.lines: list[Forecast] = []
         self.levels: list[int] = []
+        self.events: list[Event] = []
         self.closed = 0
         self._fail_at = fail_at
 
-    def write(self, forecast: Forecast, picture: np.ndarray) -> None:
+    def write(self, update: Update) -> None:
         if len(self.lines) == self._fail_at:
             raise OutputError("the sink is full.")
-        self.lines.append(forecast)
-        self.levels.append(int(picture[0, 0]))
+        self.lines.append(update.forecast)
+        self.levels.append(int(update.picture[0, 0]))
+
+    def event(self, event: Event) -> None:
+        self.events.append(event)
 
     def close(self) -> None:
         self.closed += 1
@@ -116,6 +124,7 @@ class Run:
         forecaster: CountingForecaster | None = None,
         sinks: Sequence[ListSink] | None = None,
         threshold: float = 0.5,
+        rule: DecisionRule | None = None,
     ) -> None:
         if capture is None:
             assert source is not None
@@ -131,7 +140,7 @@ class Run:
             forecaster or CountingForecaster(),
             self.sinks,
             self.stats,
-            threshold,
+            rule or DecisionRule(threshold, threshold),
         )
 
     @property
@@ -176,6 +185,26 @@ def test_the_threshold_itself_is_a_burst() -> None:
     run = Run(ScriptedSource(at(*range(12))), threshold=8 / 255).to_the_end()
     assert [line.burst for line in run.lines[CLIP - 1 :]] == [False] * 3 + [True] * 4
     assert run.stats.snapshot().bursts == 4
+
+
+def test_an_alarm_starts_and_ends_by_the_rule_and_is_told_once() -> None:
+    # the probability of frame i is i / 255, and a gap ends the alarm
+    rule = DecisionRule(8 / 255, 7 / 255, debounce=3)
+    run = Run(ScriptedSource(at(*range(14), *range(16, 30))), rule=rule).to_the_end()
+    alarms = [line.frame for line in run.lines if line.alarm]
+    assert alarms == [10, 11, 12, 13, *range(16 + CLIP - 1 + 2, 30)]
+    told = [(event.kind, event.frame) for event in run.sinks[0].events]
+    assert told == [
+        (EventKind.ALARM_START, 10),
+        (EventKind.ALARM_END, 16),
+        (EventKind.ALARM_START, 23),
+    ]
+
+
+def test_the_change_since_the_frame_before_is_in_the_line() -> None:
+    run = Run(ScriptedSource(at(0, 1, 2, 5, 6))).to_the_end()
+    expected = [None, 1 / 255, 1 / 255, None, 1 / 255]  # the grey level is the picture's number
+    assert [line.change for line in run.lines] == pytest.approx(expected)
 
 
 def test_lost_frames_are_counted_and_forecasts_withheld_until_the_window_is_whole() -> None:

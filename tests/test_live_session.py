@@ -18,7 +18,7 @@ from fishrt.video import SourceFrame, SourceInfo, SourceKind
 from realtime import session
 from realtime.capture import Capture
 from realtime.session import LiveOptions, run_live
-from realtime.sinks import JsonlSink
+from realtime.sinks.jsonl import JsonlSink
 from realtime.summary import LiveSummary
 
 GEOMETRY = ClipGeometry(steps=2, frames_per_step=2, height=12, width=16)

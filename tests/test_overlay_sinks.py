@@ -19,13 +19,15 @@ from fishrt.config import Config
 from fishrt.errors import OutputError
 from realtime.capture import Policy
 from realtime.forecast import Forecast, Reason
+from realtime.options import LiveOptions
 from realtime.overlay import BURST, FOOTER_HEIGHT, FRAME_WIDTH, TRACE_SECONDS, Overlay
-from realtime.recorder import QUEUE_PICTURES, VideoRecorder
-from realtime.session import LiveOptions, make_sinks
-from realtime.sinks import JsonlSink
+from realtime.sinks.jsonl import JsonlSink
+from realtime.sinks.open import make_sinks
+from realtime.sinks.status import StatusSink, status_line
+from realtime.sinks.video import QUEUE_PICTURES, VideoRecorder
+from realtime.sinks.window import REDRAW_S, WindowSink, display_exists, window_opens, window_wanted
 from realtime.stats import Histogram, LiveStats, StatsSnapshot
-from realtime.status import StatusSink, status_line
-from realtime.window import REDRAW_S, WindowSink, display_exists, window_opens, window_wanted
+from realtime.update import Update
 
 FPS = 30.0
 THRESHOLD = 0.6
@@ -44,6 +46,10 @@ def said(frame: int = 7, probability: float | None = 0.2, **changes: object) -> 
         reason=None if valid else Reason.FILLING,
         **changes,  # type: ignore[arg-type]
     )
+
+
+def update(forecast: Forecast, picture: np.ndarray) -> Update:
+    return Update(forecast, picture, np.zeros((2, 2), np.uint8))
 
 
 def figures() -> StatsSnapshot:
@@ -169,12 +175,12 @@ def test_the_log_is_there_line_by_line_and_parses(tmp_path: Path) -> None:
     sink = JsonlSink(str(path))
     forecasts = [said(i, None if i < 3 else i / 10) for i in range(6)]
     for number, forecast in enumerate(forecasts, start=1):
-        sink.write(forecast, noise(2, 2))
+        sink.write(update(forecast, noise(2, 2)))
         # nothing waits in a buffer
         assert path.read_bytes().count(b"\n") == number
     sink.close()
     sink.close()
-    sink.write(said(), noise(2, 2))  # after closing: nothing
+    sink.write(update(said(), noise(2, 2)))  # after closing: nothing
     read = [json.loads(line) for line in path.read_text().splitlines()]
     assert len(read) == 6
     for forecast, line in zip(forecasts, read, strict=True):
@@ -187,7 +193,7 @@ def test_a_log_writes_whole_lines_also_where_the_system_takes_parts(
     whole, path = os.write, tmp_path / "log.jsonl"
     sink = JsonlSink(str(path))
     monkeypatch.setattr(os, "write", lambda descriptor, data: whole(descriptor, bytes(data[:10])))
-    sink.write(said(), noise(2, 2))
+    sink.write(update(said(), noise(2, 2)))
     monkeypatch.undo()
     assert path.read_text() == said().to_json() + "\n"
     sink.close()
@@ -248,10 +254,10 @@ def test_a_slow_recorder_drops_and_counts_on_live_sources(
 ) -> None:
     path = tmp_path / "o.mp4"
     recorder = VideoRecorder(path, slow, figures, FPS, may_drop=True)
-    recorder.write(said(0), noise(48, 64))
+    recorder.write(update(said(0), noise(48, 64)))
     assert slow.drawing.wait(PATIENCE_S)  # the thread has the first one, and the queue is empty
     for frame in range(1, QUEUE_PICTURES + 8):
-        recorder.write(said(frame), noise(48, 64))
+        recorder.write(update(said(frame), noise(48, 64)))
     assert recorder.dropped == 7
     slow.go_on.set()
     recorder.close()
@@ -266,7 +272,7 @@ def test_a_recorder_of_a_file_makes_the_loop_wait(tmp_path: Path, slow: SlowOver
 
     def write_all() -> None:
         for frame in range(count):
-            recorder.write(said(frame), noise(48, 64))
+            recorder.write(update(said(frame), noise(48, 64)))
 
     writing = threading.Thread(target=write_all, daemon=True)
     writing.start()
@@ -285,10 +291,10 @@ def test_a_recorder_that_failed_says_so_at_the_next_picture_and_at_the_end(
     slow.error = RuntimeError("encoder")
     slow.go_on.set()
     recorder = VideoRecorder(tmp_path / "o.mp4", slow, figures, FPS, may_drop=False)
-    recorder.write(said(), noise(48, 64))
+    recorder.write(update(said(), noise(48, 64)))
     recorder._thread.join(PATIENCE_S)
     with pytest.raises(OutputError, match=r"failed \(RuntimeError: encoder\)"):
-        recorder.write(said(), noise(48, 64))
+        recorder.write(update(said(), noise(48, 64)))
     with pytest.raises(OutputError, match=r"failed \(RuntimeError: encoder\)"):
         recorder.close()
 
@@ -303,12 +309,12 @@ def test_a_recorder_stops_before_the_disk_is_full(
 ) -> None:
     free = [10**12, 10**12, 10**6]
     usage = type("Usage", (), {"free": property(lambda self: free.pop(0))})
-    monkeypatch.setattr("realtime.recorder.shutil.disk_usage", lambda _: usage())
-    monkeypatch.setattr("realtime.recorder.CHECK_SPACE_FRAMES", 5)
+    monkeypatch.setattr("realtime.sinks.video.shutil.disk_usage", lambda _: usage())
+    monkeypatch.setattr("realtime.sinks.video.CHECK_SPACE_FRAMES", 5)
     path = tmp_path / "o.mp4"
     recorder = VideoRecorder(path, overlay, figures, FPS, may_drop=False)
     for frame in range(6):
-        recorder.write(said(frame), noise(48, 64))
+        recorder.write(update(said(frame), noise(48, 64)))
     with pytest.raises(OutputError, match=r"stopped because the disk is full.*is kept"):
         recorder.close()
     assert frames_in(path) == 5
@@ -357,8 +363,8 @@ def test_a_display_that_is_named_but_not_there_is_found_out(
 def test_a_window_that_can_be_opened_is_shown_unless_unwanted(
     monkeypatch: pytest.MonkeyPatch, asked: bool | None, wanted: bool
 ) -> None:
-    monkeypatch.setattr("realtime.window.display_exists", lambda: True)
-    monkeypatch.setattr("realtime.window.PROBE", "")
+    monkeypatch.setattr("realtime.sinks.window.display_exists", lambda: True)
+    monkeypatch.setattr("realtime.sinks.window.PROBE", "")
     assert window_wanted(asked) is wanted
 
 
@@ -430,19 +436,19 @@ class Screen:
 
 def test_the_window_shows_what_is_fresh(monkeypatch: pytest.MonkeyPatch, overlay: Overlay) -> None:
     clock = SimpleNamespace(now=50.0)
-    monkeypatch.setattr("realtime.window.time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr("realtime.sinks.window.time", SimpleNamespace(monotonic=lambda: clock.now))
     screen = Screen(monkeypatch)
     sink = WindowSink(overlay, figures)
-    sink.write(said(1, latency_ms=5000.0), noise(48, 64))  # opens, however old the picture is
-    sink.write(said(2, latency_ms=5000.0), noise(48, 64))
+    sink.write(update(said(1, latency_ms=5000.0), noise(48, 64)))
+    sink.write(update(said(2, latency_ms=5000.0), noise(48, 64)))
     assert screen.shown == 1
     clock.now += REDRAW_S + 0.01  # a loop that is always late still shows something
-    sink.write(said(3, latency_ms=5000.0), noise(48, 64))
+    sink.write(update(said(3, latency_ms=5000.0), noise(48, 64)))
     assert screen.shown == 2
-    sink.write(said(4), noise(48, 64))
+    sink.write(update(said(4), noise(48, 64)))
     assert (screen.shown, sink.closed_by_user) == (3, False)
     screen.key = ord("q")  # and it hears its keys
-    sink.write(said(5, latency_ms=5000.0), noise(48, 64))
+    sink.write(update(said(5, latency_ms=5000.0), noise(48, 64)))
     assert (screen.shown, sink.closed_by_user) == (3, True)
     sink.close()
     sink.close()
@@ -455,10 +461,10 @@ def test_the_window_can_be_closed(
 ) -> None:
     screen = Screen(monkeypatch)
     sink = WindowSink(overlay, figures)
-    sink.write(said(1), noise(48, 64))
+    sink.write(update(said(1), noise(48, 64)))
     assert not sink.closed_by_user
     screen.key, screen.visible = key, visible
-    sink.write(said(2), noise(48, 64))
+    sink.write(update(said(2), noise(48, 64)))
     assert sink.closed_by_user
 
 
@@ -471,7 +477,7 @@ def test_no_window_system_is_one_sentence(
     monkeypatch.setattr(cv2, "imshow", fail)
     sink = WindowSink(overlay, figures)
     with pytest.raises(OutputError, match="run with --no-window"):
-        sink.write(said(), noise(48, 64))
+        sink.write(update(said(), noise(48, 64)))
     sink.close()
 
 
@@ -481,7 +487,7 @@ def test_the_status_is_renewed_when_it_is_due_and_says_what_is_wrong(tmp_path: P
         console = Console(file=file, force_terminal=False)
         sink = StatusSink(figures, THRESHOLD, console, lambda: next(clock))
         for frame in range(4):
-            sink.write(said(frame, 0.42), noise(2, 2))
+            sink.write(update(said(frame, 0.42), noise(2, 2)))
         sink.close()
         file.seek(0)
         lines = file.read().splitlines()

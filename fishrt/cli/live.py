@@ -99,8 +99,9 @@ def live(
     from fishrt.errors import ExitCode
     from realtime.backends import Backend
     from realtime.capture import Pace
-    from realtime.session import LiveOptions, run_live
-    from realtime.window import window_wanted
+    from realtime.options import LiveOptions
+    from realtime.session import run_live
+    from realtime.sinks.window import window_wanted
 
     if mode is not None and mode not in [*TrainMode]:
         raise typer.BadParameter(f"{mode!r} is neither window nor stream.", param_hint="--mode")

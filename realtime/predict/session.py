@@ -21,7 +21,7 @@ from realtime.predict.rows import Rows, Table, tables
 from realtime.predict.summary import PredictSummary, SourceSummary
 from realtime.predict.unfinished import UnfinishedOutput, unfinished_output
 from realtime.predict.work import SOURCE_FAILURES, fingerprint, forecast_source
-from realtime.session import refuse_source
+from realtime.sinks.open import refuse_source
 from realtime.stopping import StopRequest
 
 Progress = Callable[[str, int, int | None], None]

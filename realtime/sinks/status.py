@@ -3,14 +3,14 @@
 import time
 from collections.abc import Callable
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from realtime.event import Event
 from realtime.forecast import Forecast, Reason
 from realtime.stats import StatsSnapshot
+from realtime.update import Update
 
 TERMINAL_INTERVAL_S = 0.1
 PLAIN_INTERVAL_S = 10.0
@@ -48,9 +48,9 @@ class StatusSink:
             self._live = Live(console=console, auto_refresh=False, transient=True)
             self._live.start()
 
-    def write(self, forecast: Forecast, picture: NDArray[np.uint8]) -> None:
+    def write(self, update: Update) -> None:
         """Renews the line if it is time to; see `Sink.write`."""
-        del picture
+        forecast = update.forecast
         if forecast.reason is not Reason.SKIPPED:
             self._probability = forecast.probability
         now = self._clock()
@@ -62,6 +62,11 @@ class StatusSink:
             self._live.update(line, refresh=True)
         else:
             self._console.print(line.plain, highlight=False, soft_wrap=True)
+
+    def event(self, event: Event) -> None:
+        """Prints the event above the status line, with its time of day."""
+        clock = time.strftime("%H:%M:%S", time.localtime(event.wall))
+        self._console.print(f"{clock} {event.text}", highlight=False, soft_wrap=True, markup=False)
 
     def close(self) -> None:
         """Takes the line off the terminal."""

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
 from fishrt.errors import OutputError
+from realtime.event import Event
 from realtime.forecast import Forecast
 from realtime.overlay import Overlay
 from realtime.stats import StatsSnapshot
+from realtime.update import Update
 
 TITLE = "fishrt live"
 POLL_MS = 1
@@ -44,16 +44,17 @@ class WindowSink:
         self._drawn = 0.0
         self.closed_by_user = False
 
-    def write(self, forecast: Forecast, picture: NDArray[np.uint8]) -> None:
+    def write(self, update: Update) -> None:
         """Shows one picture; see `Sink.write`.
 
         Raises:
             OutputError: If the window cannot be opened.
         """
+        forecast = update.forecast
         self._overlay.observe(forecast)
         try:
             if self._is_due(forecast):
-                cv2.imshow(TITLE, self._overlay.draw(forecast, picture, self._snapshot()))
+                cv2.imshow(TITLE, self._overlay.draw(forecast, update.picture, self._snapshot()))
                 self._drawn = time.monotonic()
             # keys and the close button are heard at every frame, drawn or not
             key = cv2.waitKey(POLL_MS) & 0xFF
@@ -62,6 +63,10 @@ class WindowSink:
             raise OutputError(NO_WINDOW) from error
         self._opened = True
         self.closed_by_user |= gone or key in (ESCAPE, ord("q"))
+
+    def event(self, event: Event) -> None:
+        """Events are not drawn."""
+        del event
 
     def _is_due(self, forecast: Forecast) -> bool:
         on_time = forecast.latency_ms <= MAX_AGE_MS or forecast.repeated

@@ -10,14 +10,14 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from fishrt.errors import OutputError
 from fishrt.video.mp4 import open_mp4
-from realtime.forecast import Forecast
+from realtime.event import Event
 from realtime.overlay import Overlay
-from realtime.sinks import refuse_existing
+from realtime.sinks.sink import refuse_existing
 from realtime.stats import StatsSnapshot
+from realtime.update import Update
 
 QUEUE_PICTURES = 32
 PUT_TIMEOUT_S = 0.1  # how soon a loop that waits for room notices that the recorder failed
@@ -25,7 +25,7 @@ CLOSE_TIMEOUT_S = 30.0  # what is queued is still encoded, also by a slow machin
 FREE_SPACE_BYTES = 64 * 1024 * 1024  # OpenCV does not say when a disk is full, so stop before
 CHECK_SPACE_FRAMES = 30
 
-_Item = tuple[Forecast, NDArray[np.uint8], StatsSnapshot]
+_Item = tuple[Update, StatsSnapshot]
 
 
 class VideoRecorder:
@@ -66,9 +66,9 @@ class VideoRecorder:
         self._thread = threading.Thread(target=self._run, name="fishrt-recorder", daemon=True)
         self._thread.start()
 
-    def write(self, forecast: Forecast, picture: NDArray[np.uint8]) -> None:
+    def write(self, update: Update) -> None:
         """Hands one picture to the thread; see `Sink.write`."""
-        item = (forecast, picture, self._snapshot())
+        item = (update, self._snapshot())
         while self._error is None:
             try:
                 if self._may_drop:
@@ -81,6 +81,10 @@ class VideoRecorder:
                     self.dropped += 1
                     return
         raise self._error
+
+    def event(self, event: Event) -> None:
+        """Events are not drawn."""
+        del event
 
     def close(self) -> None:
         """Encodes what is queued and finishes the file."""
@@ -102,9 +106,9 @@ class VideoRecorder:
         try:
             frames = 0
             while (item := self._queue.get()) is not None:
-                forecast, picture, stats = item
-                self._overlay.observe(forecast)
-                canvas = self._overlay.draw(forecast, picture, stats)
+                update, stats = item
+                self._overlay.observe(update.forecast)
+                canvas = self._overlay.draw(update.forecast, update.picture, stats)
                 if writer is None:
                     size = (canvas.shape[1], canvas.shape[0])
                     writer = open_mp4(self._path, self._fps, size)

@@ -1,0 +1,1 @@
+"""Sinks: where forecasts and events go, a module for each kind."""

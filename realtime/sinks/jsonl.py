@@ -1,0 +1,113 @@
+"""The log: one JSON line a frame, and one JSON line an event in a file of its own."""
+
+import os
+import sys
+from pathlib import Path
+
+from fishrt.errors import output_error
+from realtime.event import Event
+from realtime.sinks.sink import refuse_existing
+from realtime.update import Update
+
+STDOUT = "-"
+
+
+class LineFile:
+    """Writes lines to a file or to stdout, each line at once.
+
+    Nothing is buffered in the process: whatever ends it, the file is whole to its last line.
+    """
+
+    def __init__(self, target: str, *, overwrite: bool = False) -> None:
+        """Opens the file.
+
+        Args:
+            target: Path of a file, or `-` for stdout.
+            overwrite: Whether an existing file may be replaced.
+
+        Raises:
+            OutputError: If the file exists or cannot be written.
+        """
+        self._name = "the standard output" if target == STDOUT else target
+        self._descriptor: int | None = None
+        if target != STDOUT:
+            refuse_existing(Path(target), overwrite)
+        try:
+            if target == STDOUT:
+                sys.stdout.flush()
+                self._descriptor = os.dup(sys.stdout.fileno())
+            else:
+                flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+                self._descriptor = os.open(target, flags, 0o666)
+        except OSError as error:
+            raise output_error(self._name, error) from error
+
+    def write(self, line: str) -> None:
+        """Writes one line.
+
+        Args:
+            line: The line, without its line break.
+
+        Raises:
+            OutputError: If it cannot be written.
+            BrokenPipeError: If whoever reads the standard output has left.
+        """
+        if self._descriptor is None:
+            return
+        rest = memoryview(f"{line}\n".encode())
+        try:
+            while rest:  # the system may take less than a whole line at a time
+                rest = rest[os.write(self._descriptor, rest) :]
+        except BrokenPipeError:  # the reader has left, as `head` does; the command line knows
+            raise
+        except OSError as error:
+            raise output_error(self._name, error) from error
+
+    def close(self) -> None:
+        """Closes the file."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            try:
+                os.close(descriptor)
+            except OSError as error:
+                raise output_error(self._name, error) from error
+
+
+class JsonlSink:
+    """Writes one JSON object a frame."""
+
+    def __init__(self, target: str, *, overwrite: bool = False) -> None:
+        """Opens the log; see `LineFile`."""
+        self._file = LineFile(target, overwrite=overwrite)
+
+    def write(self, update: Update) -> None:
+        """Writes one line; see `Sink.write`."""
+        self._file.write(update.forecast.to_json())
+
+    def event(self, event: Event) -> None:
+        """Events are not for this file; see `EventLog`."""
+        del event
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+class EventLog:
+    """Writes one JSON object an event."""
+
+    def __init__(self, target: str, *, overwrite: bool = False) -> None:
+        """Opens the log; see `LineFile`."""
+        self._file = LineFile(target, overwrite=overwrite)
+
+    def write(self, update: Update) -> None:
+        """Forecasts are not for this file; see `JsonlSink`."""
+        del update
+
+    def event(self, event: Event) -> None:
+        """Writes one line; see `Sink.event`."""
+        self._file.write(event.to_json())
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()

@@ -1,0 +1,63 @@
+"""The sink: where forecasts and events go."""
+
+import contextlib
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from fishrt.errors import OutputError
+from realtime.event import Event
+from realtime.update import Update
+
+
+class Sink(Protocol):
+    """Takes every frame's update and every event, in order, on the loop's thread."""
+
+    def write(self, update: Update) -> None:
+        """Takes one frame.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        ...
+
+    def event(self, event: Event) -> None:
+        """Takes one event.
+
+        Raises:
+            OutputError: If it cannot be written.
+        """
+        ...
+
+    def close(self) -> None:
+        """Finishes what was begun; may be called more than once.
+
+        Raises:
+            OutputError: If the rest cannot be written.
+        """
+        ...
+
+
+def close_all(sinks: Sequence[Sink]) -> None:
+    """Closes all of them, whatever one of them says.
+
+    Raises:
+        OutputError: The first failure, after all were tried.
+    """
+    with contextlib.ExitStack() as stack:
+        for sink in sinks:
+            stack.callback(sink.close)
+
+
+def refuse_existing(path: Path, overwrite: bool) -> None:
+    """Refuses to replace a regular file unless told to; devices and pipes may be written.
+
+    Raises:
+        OutputError: If `path` is an existing file and `overwrite` is false.
+    """
+    with contextlib.suppress(OSError):  # what cannot be looked at fails with a reason on opening
+        if stat.S_ISREG(path.stat().st_mode) and not overwrite:
+            raise OutputError(
+                f"{path} already exists; name another file, or add --overwrite to replace it."
+            )

@@ -1,0 +1,38 @@
+"""The update: all that is known when a frame is done, as sinks and views take it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.forecast import Forecast
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The burst label of an earlier frame, which is known the horizon and a frame later.
+
+    Attributes:
+        frame: The frame that it is about, at the model's rate.
+        label: 0 or 1.
+    """
+
+    frame: int
+    label: int
+
+
+@dataclass(frozen=True)
+class Update:
+    """One frame and what is said about it.
+
+    Attributes:
+        forecast: The forecast; one line of the log.
+        picture: The camera's picture, uint8 `(H, W)` grey or `(H, W, 3)` BGR; must not be changed.
+        frame: uint8 `(height, width)`, preprocessed, what the model sees; must not be changed.
+        truth: The label that this frame made known, or None.
+    """
+
+    forecast: Forecast
+    picture: NDArray[np.uint8]
+    frame: NDArray[np.uint8]
+    truth: Truth | None = None
