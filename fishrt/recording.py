@@ -28,6 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from fishrt import __version__
 from fishrt.clip import ClipGeometry
 from fishrt.config import LabelConfig, PreprocessConfig, SplitConfig
+from fishrt.cut import Cut
 from fishrt.errors import RecordingError
 from fishrt.folder_format import FolderFormat, read_metadata
 from fishrt.footage.finding import Finding
@@ -169,6 +170,15 @@ class Recording:
         if len(energy) != len(self.motion_energy):
             raise RecordingError(f"{mended} has another length than the recording; make it again.")
         return energy
+
+    @property
+    def cuts(self) -> dict[int, Cut]:
+        """The frames that do not follow the one before them; the first one is among them."""
+        return {
+            start: Cut.GAP if number else Cut.SOURCE
+            for source in self.metadata.sources
+            for number, (start, _) in enumerate(source.stretches)
+        }
 
     def labelled_ends(self, split: Split | None, geometry: ClipGeometry) -> NDArray[np.int64]:
         """Frames of a split that end a whole clip and begin a whole label window.

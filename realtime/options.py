@@ -15,6 +15,7 @@ class LiveOptions:
 
     Attributes:
         camera: Where pictures come from, as `open_source` takes it.
+        replay: Folder of a recording whose frames are played instead, or None.
         bundle: Path or name of the bundle.
         mode: Window or stream forecasts, or None for what the bundle was trained for.
         allow_untrained_stream: Whether stream forecasts of a window-trained model are wanted.
@@ -33,6 +34,7 @@ class LiveOptions:
     """
 
     camera: str = "0"
+    replay: str | None = None
     bundle: str = "demo"
     mode: TrainMode | None = None
     allow_untrained_stream: bool = False
@@ -48,3 +50,8 @@ class LiveOptions:
     trust_engine: bool = False
     pace: Pace = Pace.REALTIME
     overrides: tuple[str, ...] = ()
+
+    @property
+    def footage(self) -> str:
+        """Where pictures come from, for a person."""
+        return self.camera if self.replay is None else self.replay

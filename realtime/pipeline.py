@@ -6,11 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fishrt.cut import Cut
 from fishrt.preprocess import Preprocessor
 from fishrt.video import SourceFrame
 from fishrt.video.resample import Placement
 from realtime.forecast import Reason
 from realtime.lanes import Forecaster, Outcome
+
+REASON_OF_CUT = {Cut.SOURCE: Reason.FILLING, Cut.GAP: Reason.GAP}
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,11 @@ class FramePipeline:
         """
         if placement.slot is None:
             return
-        if placement.lost:
-            self._forecaster.reset(Reason.GAP)
+        interrupted = Reason.GAP if placement.lost else None
+        if picture.cut is not None:
+            interrupted = REASON_OF_CUT[picture.cut]
+        if interrupted is not None:
+            self._forecaster.reset(interrupted)
             self._joined = False
         elif self._picture is None or self._frame is None:
             if placement.repeats:  # of a picture that was passed over

@@ -11,6 +11,7 @@ from fishrt.config import Config, TrainMode
 from fishrt.decision import USUAL
 from fishrt.errors import SourceError
 from fishrt.events import DecisionRule
+from fishrt.preprocess import Preprocessor
 from fishrt.video import VideoSource, open_source
 from fishrt.video.resample import Resampler
 from realtime.backends import stepper_maker
@@ -21,6 +22,7 @@ from realtime.lanes import CarriedState, ExactLanes, Forecaster
 from realtime.loop import LiveLoop, LoopEnd
 from realtime.modes import checked_mode
 from realtime.options import LiveOptions
+from realtime.replay import is_recording, open_replay
 from realtime.sinks.open import make_sinks
 from realtime.sinks.sink import Sink, close_all
 from realtime.sinks.status import StatusSink
@@ -55,8 +57,7 @@ def run_live(
     mode = checked_mode(
         bundle, options.mode, options.every, allow_untrained=options.allow_untrained_stream
     )
-    preprocessor = camera_preprocessor(bundle, options.camera, options.overrides)
-    source = open_source(options.camera, fps=config.clip.fps)
+    source, preprocessor = open_footage(options, bundle)
     capture = Capture(source, options.pace)
     stats = LiveStats(config.clip.fps, config.clip.geometry.frames)
     rule = decision_rule(bundle, options.threshold)
@@ -92,8 +93,26 @@ def run_live(
     )
     done(summary)
     if end is LoopEnd.SOURCE_ENDED:
-        require_a_clip(options.camera, config, summary.figures)
+        require_a_clip(options.footage, config, summary.figures)
     return summary
+
+
+def open_footage(options: LiveOptions, bundle: Bundle) -> tuple[VideoSource, Preprocessor]:
+    """Opens what was asked for, and makes what turns its pictures into frames.
+
+    Raises:
+        SourceError, RecordingError: If it cannot be opened.
+        ConfigError: If a setting is wrong.
+    """
+    if options.replay is not None:
+        return open_replay(options.replay, bundle, options.overrides)
+    if is_recording(options.camera):
+        raise SourceError(
+            f"{options.camera} is a recording, whose frames are preprocessed already; play it with "
+            f"--replay {options.camera}."
+        )
+    preprocessor = camera_preprocessor(bundle, options.camera, options.overrides)
+    return open_source(options.camera, fps=bundle.metadata.config.clip.fps), preprocessor
 
 
 def decision_rule(bundle: Bundle, threshold: float | None) -> DecisionRule:

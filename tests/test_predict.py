@@ -16,23 +16,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import yaml
-from numpy.typing import NDArray
 from tiny_bundle import make_tiny_bundle
+from tiny_footage import noise, write_recording, write_video
 
 from fishrt.bundle import Bundle, GraphKind
 from fishrt.cli import main
 from fishrt.clip import ClipGeometry
-from fishrt.config import LabelConfig, PreprocessConfig
 from fishrt.errors import ExitCode
-from fishrt.motion import LabelRule, burst_labels, motion_energy
-from fishrt.recording import (
-    METADATA_FILE,
-    RecordingMetadata,
-    SourceRecord,
-    Split,
-    load_recording,
-)
+from fishrt.recording import SourceRecord, load_recording
 from realtime.predict.formats import COLUMNS, METADATA_KEY
 from realtime.stepper import open_session
 
@@ -115,47 +106,11 @@ def predict(fishrt: Run, bundle: Bundle) -> Run:
     return run
 
 
-def noise(count: int, size: tuple[int, int] = (48, 64), seed: int = 7) -> NDArray[np.uint8]:
-    return np.random.default_rng(seed).integers(0, 256, (count, *size)).astype(np.uint8)
-
-
-def write_video(path: Path, count: int, fps: float = 30.0) -> Path:
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), fps, (64, 48))
-    for picture in noise(count):
-        writer.write(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))
-    writer.release()
-    return path
-
-
 def write_pictures(folder: Path, numbers: Iterator[int] | range | list[int]) -> Path:
     folder.mkdir()
     wanted = list(numbers)
     for number, picture in zip(wanted, noise(len(wanted)), strict=True):
         cv2.imwrite(str(folder / f"{number:05d}.png"), picture)
-    return folder
-
-
-def write_recording(folder: Path, count: int, sources: tuple[SourceRecord, ...]) -> Path:
-    frames = noise(count, (GEOMETRY.height, GEOMETRY.width))
-    metadata = RecordingMetadata(
-        fps=30.0,
-        height=GEOMETRY.height,
-        width=GEOMETRY.width,
-        preprocess=PreprocessConfig(),
-        label=LabelConfig(),
-        sources=sources,
-        splits={
-            Split.TRAIN: (0, count),
-            Split.VALIDATION: (count, count),
-            Split.TEST: (count,) * 2,
-        },
-    )
-    folder.mkdir()
-    energy = motion_energy(frames)
-    np.save(folder / "frames.npy", frames)
-    np.save(folder / "motion_energy.npy", energy)
-    np.save(folder / "burst_label.npy", burst_labels(energy, LabelRule()))
-    (folder / METADATA_FILE).write_text(yaml.safe_dump(metadata.model_dump(mode="json")))
     return folder
 
 
@@ -219,7 +174,7 @@ def test_a_recording_is_the_window_over_its_stored_frames(
         SourceRecord(name="a", first=0, stop=25, gaps=(14,)),
         SourceRecord(name="b", first=25, stop=40),
     )
-    folder = write_recording(tmp_path / "recording", 40, sources)
+    folder = write_recording(tmp_path / "recording", 40, sources, GEOMETRY)
     out = tmp_path / "out.jsonl"
     assert predict(folder, "-o", out).code == 0
     rows, recording = read_lines(out), load_recording(folder)
@@ -248,9 +203,9 @@ def test_a_recording_is_the_window_over_its_stored_frames(
 
 
 def test_a_recording_of_another_size_is_one_sentence(predict: Run, tmp_path: Path) -> None:
-    folder = write_recording(tmp_path / "r", 9, (SourceRecord(name="a", first=0, stop=9),))
-    text = (folder / METADATA_FILE).read_text().replace("fps: 30.0", "fps: 25.0", 1)
-    (folder / METADATA_FILE).write_text(text)
+    folder = write_recording(
+        tmp_path / "r", 9, (SourceRecord(name="a", first=0, stop=9),), GEOMETRY, fps=25.0
+    )
     ended = predict(folder, "-o", tmp_path / "out.csv")
     assert ended.code == ExitCode.RECORDING
     assert "16x12 at 25 frames/s" in ended.sentence

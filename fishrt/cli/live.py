@@ -18,13 +18,21 @@ if TYPE_CHECKING:
 
 def live(
     camera: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--camera",
             "-c",
-            help="Camera number, video file, URL, folder of numbered images, or demo[:SEED].",
+            help="Camera number, video file, URL, folder of numbered images, or demo[:SEED]. "
+            "Default: 0.",
         ),
-    ] = "0",
+    ] = None,
+    replay: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RECORDING",
+            help="Play the stored frames of a recording instead of a camera.",
+        ),
+    ] = None,
     bundle: Annotated[str, typer.Option("--bundle", "-b", help="Bundle folder, or demo.")] = "demo",
     mode: ModeOption = None,
     allow_untrained_stream: UntrainedStreamOption = False,
@@ -76,7 +84,8 @@ def live(
     as_fast_as_possible: Annotated[
         bool,
         typer.Option(
-            "--as-fast-as-possible", help="Do not play files and the demo at camera speed."
+            "--as-fast-as-possible",
+            help="Do not play files, recordings and the demo at camera speed.",
         ),
     ] = False,
     overrides: CameraSetOption = None,
@@ -113,6 +122,8 @@ def live(
         raise typer.BadParameter(
             f"{backend!r} is none of {', '.join(Backend)}.", param_hint="--backend"
         )
+    if camera is not None and replay is not None:
+        raise typer.BadParameter("give either --camera or --replay.", param_hint="--replay")
     if output is None and not as_json and not sys.stdout.isatty():
         output = "-"
     if as_json and output == "-":
@@ -126,7 +137,8 @@ def live(
         _ensure_engine(bundle, GraphPrecision(precision), console, say)
     summary = run_live(
         LiveOptions(
-            camera=camera,
+            camera="0" if camera is None else camera,
+            replay=replay,
             bundle=bundle,
             mode=TrainMode(mode) if mode else None,
             allow_untrained_stream=allow_untrained_stream,

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from fishrt.cut import Cut
 from fishrt.errors import SourceError
 
 
@@ -20,6 +21,7 @@ class SourceKind(enum.StrEnum):
     CAMERA = "camera"
     URL = "url"
     DEMO = "demo"
+    RECORDING = "recording"
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,14 @@ class SourceFrame:
         index: Position in the source, from 0.
         timestamp: Seconds on the source's own clock: media time for files, images and the
             simulated tank, the monotonic clock for cameras and streams.
+        cut: Why the picture does not follow the one before it, if the source knows that it does
+            not; else None, and the timestamps tell.
     """
 
     image: NDArray[np.uint8]
     index: int
     timestamp: float
+    cut: Cut | None = None
 
 
 class VideoSource(Protocol):

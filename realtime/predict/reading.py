@@ -1,25 +1,24 @@
 """The frames of one source in order, evaluated; a stopped reading can be begun again further on."""
 
-import contextlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from fishrt.bundle import Bundle
 from fishrt.deflicker import REFERENCE_PICTURES
-from fishrt.errors import RecordingError, SourceError
+from fishrt.errors import SourceError
 from fishrt.preprocess import Preprocessor
-from fishrt.recording import METADATA_FILE, Recording, load_recording, partial_folder
+from fishrt.recording import Recording
 from fishrt.video import RecordedSource, SourceFrame, SourceKind, open_recorded
 from fishrt.video.prefetch import decoded_ahead
 from fishrt.video.resample import Resampler
 from realtime.camera_settings import camera_preprocessor
 from realtime.forecast import Reason
 from realtime.lanes import Forecaster
-from realtime.pipeline import Evaluated, FramePipeline
+from realtime.pipeline import REASON_OF_CUT, Evaluated, FramePipeline
 from realtime.predict.plan import Plan
+from realtime.replay import fitting_recording, is_recording
 
 Stop = Callable[[], bool]
 
@@ -185,11 +184,7 @@ class RecordingReading:
         self._recording = recording
         self._forecaster = forecaster
         self._memory = _frames_again(forecaster)
-        self._resets = {
-            start: Reason.GAP if number else Reason.FILLING
-            for source in recording.metadata.sources
-            for number, (start, _) in enumerate(source.stretches)
-        }
+        self._resets = {start: REASON_OF_CUT[cut] for start, cut in recording.cuts.items()}
         self._next = 0
 
     def frames(self, anchor: Anchor, stop: Stop) -> Generator[Evaluated]:
@@ -221,16 +216,6 @@ class RecordingReading:
 
     def close(self) -> None:
         """Has nothing to let go of: the frames are a memory map."""
-
-
-def is_recording(text: str) -> bool:
-    """Whether a source is a recording, whole or not."""
-    with contextlib.suppress(OSError, ValueError):  # opening it says what is wrong
-        path = Path(text).expanduser()
-        return (path / METADATA_FILE).is_file() or (
-            not path.exists() and partial_folder(path.absolute()).is_dir()
-        )
-    return False
 
 
 def open_reading(text: str, plan: Plan, bundle: Bundle, forecaster: Forecaster) -> Reading:
@@ -277,23 +262,6 @@ def open_whole(text: str, plan: Plan, fps: float) -> RecordedSource:
         f"{source.info.name} is live and cannot be read again from its beginning; forecast it "
         f"with `fishrt live`."
     )
-
-
-def fitting_recording(text: str, bundle: Bundle) -> Recording:
-    """Reads a recording whose frames the bundle's model takes.
-
-    Raises:
-        RecordingError: If it is damaged, or has frames of another size or rate.
-    """
-    recording = load_recording(Path(text).expanduser())
-    found, clip = recording.metadata, bundle.metadata.config.clip
-    if (found.width, found.height, found.fps) != (clip.width, clip.height, clip.fps):
-        raise RecordingError(
-            f"the recording {text} has frames of {found.width}x{found.height} at {found.fps:g} "
-            f"frames/s, but the bundle {bundle.metadata.name} takes {clip.width}x{clip.height} at "
-            f"{clip.fps:g}; give the footage itself, or prepare it with the bundle's config."
-        )
-    return recording
 
 
 def _frames_again(forecaster: Forecaster) -> int | None:

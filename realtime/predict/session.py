@@ -16,11 +16,12 @@ from realtime.predict.formats import format_of, metadata_path
 from realtime.predict.job import Job
 from realtime.predict.part import PartState, Status, read_rows, read_state
 from realtime.predict.plan import Plan, PredictOptions, make_plan
-from realtime.predict.reading import fitting_recording, is_recording, open_whole
+from realtime.predict.reading import open_whole
 from realtime.predict.rows import Rows, Table, tables
 from realtime.predict.summary import PredictSummary, SourceSummary
 from realtime.predict.unfinished import UnfinishedOutput, unfinished_output
 from realtime.predict.work import SOURCE_FAILURES, fingerprint, forecast_source
+from realtime.replay import fitting_recording, is_recording
 from realtime.sinks.open import refuse_source
 from realtime.stopping import StopRequest
 

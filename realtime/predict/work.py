@@ -21,10 +21,10 @@ from realtime.predict.reading import (
     Reading,
     Stop,
     another_source,
-    is_recording,
     open_reading,
 )
 from realtime.predict.rows import row_of
+from realtime.replay import is_recording
 
 SOURCE_FAILURES = (SourceError, RecordingError, ConfigError)
 """What is wrong with one source, so that the others are still worth while."""

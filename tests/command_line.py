@@ -1,0 +1,65 @@
+"""The command line run in the test's own process, which spares it the seconds of a start."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import pytest
+
+from fishrt.cli import main
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The lines of JSON on stdout."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def sentence(self) -> str:
+        """The only complaint, the last line of stderr, without its beginning."""
+        said = self.err.splitlines()
+        assert "Traceback" not in self.err
+        assert [line.startswith("fishrt: ") for line in said].count(True) == 1, self.err
+        assert said[-1].startswith("fishrt: "), self.err
+        assert said[-1].endswith(".")
+        return said[-1].removeprefix("fishrt: ")
+
+
+class Command:
+    """Runs `fishrt` with arguments; what it prints, also from below Python, is caught."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *first: object
+    ) -> None:
+        self._monkeypatch = monkeypatch
+        self._capfd = capfd
+        self._first = first
+
+    def __call__(self, *arguments: object) -> Ended:
+        self._monkeypatch.setattr(sys, "argv", ["fishrt", *map(str, (*self._first, *arguments))])
+        self._capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = self._capfd.readouterr()
+        return Ended(int(ended.value.code or 0), captured.out, captured.err)
+
+
+@contextmanager
+def quiet_opencv() -> Iterator[None]:
+    """Silences OpenCV: the variable that `main` sets comes too late for a process that has it."""
+    logging, before = cv2.utils.logging, cv2.utils.logging.getLogLevel()
+    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    yield
+    logging.setLogLevel(before)
