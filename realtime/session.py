@@ -12,11 +12,11 @@ from fishrt.decision import USUAL
 from fishrt.errors import SourceError
 from fishrt.events import DecisionRule
 from fishrt.video import VideoSource, open_source
-from fishrt.video.resample import Resampler
 from realtime.backends import stepper_maker
 from realtime.budget import Budget, fit_lanes, fit_stream
 from realtime.camera_settings import camera_preprocessor
 from realtime.capture import Capture, Pace, Policy, policy_of
+from realtime.capture.watched import resampler_of, watched_capture
 from realtime.lanes import CarriedState, ExactLanes, Forecaster
 from realtime.loop import LiveLoop, LoopEnd
 from realtime.modes import checked_mode
@@ -56,24 +56,30 @@ def run_live(
         bundle, options.mode, options.every, allow_untrained=options.allow_untrained_stream
     )
     preprocessor = camera_preprocessor(bundle, options.camera, options.overrides)
-    source = open_source(options.camera, fps=config.clip.fps)
-    capture = Capture(source, options.pace)
-    stats = LiveStats(config.clip.fps, config.clip.geometry.frames)
+    fps = config.clip.fps
+    source, capture = watched_capture(
+        lambda: open_source(options.camera, fps=fps, request=options.request),
+        options.pace,
+        fps,
+        options.request,
+        options.frozen_after_s,
+    )
+    for note in source.info.notes:
+        say(note)
+    stats = LiveStats(fps, config.clip.geometry.frames)
     rule = decision_rule(bundle, options.threshold)
     sinks: list[Sink] = []
     with StopRequest() as request, closing(capture, sinks):
         sinks += make_sinks(options, config, rule.threshold, capture.policy, stats, console)
         if source.info.is_live:
             capture.start()  # drains the camera, and lets the budget see its cost
-        forecaster, budget = make_forecaster(
-            bundle, mode, options, paced_fps(options, config.clip.fps, source)
-        )
+        forecaster, budget = make_forecaster(bundle, mode, options, paced_fps(options, fps, source))
         say(budget.sentence(capture.policy, paced=is_paced(options, source)))
         if source.info.is_live:
             capture.discard()
         else:
             capture.start()
-        resampler = Resampler(config.clip.fps, source.info.declared_fps)
+        resampler = resampler_of(source, fps, options.request)
         loop = LiveLoop(capture, resampler, preprocessor, forecaster, sinks, stats, rule)
         try:
             end = loop.run(_stop_asked(request, sinks), options.frames)
