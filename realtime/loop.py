@@ -88,6 +88,7 @@ class LiveLoop:
         """
         while not stop():
             captured = self._capture.get(GET_TIMEOUT_S)
+            self._stats.losses = self._capture.losses
             for event in self._capture.events():
                 self.tell(event)
             if captured is not None:
@@ -104,7 +105,6 @@ class LiveLoop:
         placement = self._resampler.push(captured.picture.timestamp)
         self._stats.dropped = self._capture.dropped
         self._stats.behind_s = self._capture.behind_s
-        self._stats.losses = self._capture.losses
         self._stats.camera_fps = self._capture.fps
         if placement.lost:
             self._stats.count_lost(placement.lost)

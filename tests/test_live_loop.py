@@ -18,8 +18,8 @@ from realtime.capture import Capture, Captured, Pace, Policy, policy_of
 from realtime.capture.policy import QUEUE_PICTURES, UNPACED_QUEUE_PICTURES
 from realtime.event import Event, EventKind
 from realtime.forecast import Forecast, Reason
-from realtime.lanes import Outcome
 from realtime.keeping_up import MAX_LAG_S
+from realtime.lanes import Outcome
 from realtime.loop import LiveLoop, LoopEnd
 from realtime.session import closing
 from realtime.sinks.sink import close_all
@@ -100,7 +100,7 @@ class ListSink:
         if len(self.lines) == self._fail_at:
             raise OutputError("the sink is full.")
         self.lines.append(update.forecast)
-        self.levels.append(int(update.picture[0, 0]))
+        self.levels.append(int(update.picture.flat[0]))
 
     def event(self, event: Event) -> None:
         self.events.append(event)

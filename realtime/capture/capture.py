@@ -219,6 +219,8 @@ class Capture:
             return captured
         if captured is not None and captured.monotonic > (self._lost_at or 0.0):
             return self._welcome(captured)
+        if link.pictures and not self._queue.empty():
+            return captured  # it was back for a moment; its first picture is still to be taken
         hangs = link.waiting_s(now) > (HANG_LIMIT_S if link.is_open else OPEN_LIMIT_S)
         if link.failure is not None or (hangs and self._may_leave(link)):
             link.leave()
