@@ -181,4 +181,4 @@ def closing(capture: Capture, sinks: list[Sink]) -> Iterator[None]:
 
 def _stop_asked(request: StopRequest, sinks: Sequence[Sink]) -> Callable[[], bool]:
     windows = [sink for sink in sinks if isinstance(sink, WindowSink)]
-    return lambda: request.received or any(window.closed_by_user for window in windows)
+    return lambda: request.received or any(window.is_closed() for window in windows)
