@@ -115,7 +115,7 @@ class LiveLoop:
         ):
             if not evaluated.repeated or self._shown is None:
                 self._shown = captured
-            self._hand_on(evaluated, self._shown, began)
+            self._hand_on(evaluated, self._shown, began if evaluate else None)
             if frame_limit is not None and self._stats.frames >= frame_limit:
                 return
             began = time.perf_counter()
@@ -140,14 +140,16 @@ class LiveLoop:
             self.tell(Event(EventKind.WARNING, time.time(), text, values={"lag_s": lag_s}))
         return False
 
-    def _hand_on(self, evaluated: Evaluated, captured: Captured, began: float) -> None:
+    def _hand_on(self, evaluated: Evaluated, captured: Captured, began: float | None) -> None:
+        """Says what there is to say about a frame; `began` is None if it was not evaluated."""
         self._stats.filled = self._forecaster.filled
         latency_s = time.monotonic() - captured.monotonic
         reason = self._reason(evaluated, latency_s)
         said = evaluated.outcome.probability if reason is None else None
         edge = None if reason is Reason.SKIPPED else self._decider.push(said)
         forecast = self._describe(evaluated, captured, latency_s, reason)
-        self._stats.count(forecast, (time.perf_counter() - began) * 1000.0)
+        work_ms = None if began is None else (time.perf_counter() - began) * 1000.0
+        self._stats.count(forecast, work_ms)
         scored = self._scoring.push(forecast, evaluated.frame) if self._scoring else UNSCORED
         update = Update(forecast, captured.picture.image, evaluated.frame, scored.truth)
         for sink in self._sinks:

@@ -135,12 +135,12 @@ class LiveStats:
         self._lost += frames
         self._gaps += 1
 
-    def count(self, forecast: Forecast, work_ms: float, now: float | None = None) -> None:
+    def count(self, forecast: Forecast, work_ms: float | None, now: float | None = None) -> None:
         """Counts one frame.
 
         Args:
             forecast: What was said about it.
-            work_ms: Computing time in milliseconds.
+            work_ms: Computing time in milliseconds, or None if it was not evaluated.
             now: Monotonic seconds; the clock's if left out.
         """
         now = time.monotonic() if now is None else now
@@ -152,7 +152,8 @@ class LiveStats:
         self._bursts += bool(forecast.burst)
         self._repeated += forecast.repeated
         self._late += forecast.reason is Reason.LATE
-        self._work.add(work_ms)
+        if work_ms is not None:
+            self._work.add(work_ms)
         if not forecast.repeated:  # a repeated picture is old by nature, not by slowness
             self._latency.add(forecast.latency_ms)
 

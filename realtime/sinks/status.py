@@ -111,7 +111,7 @@ def status_line(
     line = Text(no_wrap=True, overflow="ellipsis")
     if probability is None:
         state = str(forecast.reason)
-        if forecast.reason in (Reason.FILLING, Reason.GAP, Reason.FROZEN, Reason.CAMERA_LOST):
+        if forecast.reason not in (None, Reason.SKIPPED, Reason.NOT_FINITE):
             state += f" {stats.filled}/{stats.clip_frames}"
         line.append(state, "yellow")
     else:
