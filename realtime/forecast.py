@@ -10,8 +10,10 @@ class Reason(enum.StrEnum):
 
     FILLING = "filling"  # since the start, fewer frames than a clip have come
     GAP = "gap"  # frames were lost, and the window is not whole again
+    FROZEN = "frozen"  # the camera gave one picture again and again; not whole again
+    CAMERA_LOST = "camera-lost"  # the camera was lost; the window is not whole again
     SKIPPED = "skipped"  # not due under `--every`
-    LATE = "late"  # computed, but too long after the picture was taken to act on
+    LATE = "late"  # too long after the picture to act on, or not evaluated to be on time again
     NOT_FINITE = "not-finite"  # the model gave a value that is no number
 
 

@@ -1,6 +1,7 @@
 """The live loop: place by timestamp, preprocess, forecast, hand to the sinks."""
 
 import enum
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -14,6 +15,7 @@ from fishrt.video.resample import Resampler
 from realtime.capture import Capture, Captured, Policy
 from realtime.event import Event, EventKind
 from realtime.forecast import Forecast, Reason
+from realtime.keeping_up import MAX_LAG_S, KeepUp
 from realtime.lanes import Forecaster
 from realtime.pipeline import Evaluated, FramePipeline
 from realtime.scoring import UNSCORED, Scoring
@@ -21,8 +23,8 @@ from realtime.sinks.sink import Sink
 from realtime.stats import LiveStats
 from realtime.update import Update
 
-MAX_LAG_S = 0.5  # a third of the published 1.5 s horizon: older forecasts are not acted on
 GET_TIMEOUT_S = 0.1  # how soon the loop notices that it is to stop while no picture comes
+SKIPS_TOLD_EVERY_S = 60.0  # a machine that is always too slow must not fill the log with it
 
 
 class LoopEnd(enum.StrEnum):
@@ -67,6 +69,8 @@ class LiveLoop:
         self._stats = stats
         self._decider = Decider(rule)
         self._scoring = scoring
+        self._keep_up = KeepUp(resampler.fps)
+        self._skips_told = -math.inf
         self._before: NDArray[np.uint8] | None = None
         self._shown: Captured | None = None
 
@@ -84,6 +88,9 @@ class LiveLoop:
         """
         while not stop():
             captured = self._capture.get(GET_TIMEOUT_S)
+            self._stats.losses = self._capture.losses
+            for event in self._capture.events():
+                self.tell(event)
             if captured is not None:
                 self._take(captured, frame_limit)
             elif self._capture.exhausted:
@@ -98,25 +105,51 @@ class LiveLoop:
         placement = self._resampler.push(captured.picture.timestamp)
         self._stats.dropped = self._capture.dropped
         self._stats.behind_s = self._capture.behind_s
+        self._stats.camera_fps = self._capture.fps
         if placement.lost:
             self._stats.count_lost(placement.lost)
-        began = time.perf_counter()
-        for evaluated in self._pipeline.push(captured.picture, placement):
+        evaluate = self._has_time(captured)
+        taken = began = time.perf_counter()
+        for evaluated in self._pipeline.push(
+            captured.picture, placement, captured.interrupted, evaluate=evaluate
+        ):
             if not evaluated.repeated or self._shown is None:
                 self._shown = captured
-            self._hand_on(evaluated, self._shown, began)
+            self._hand_on(evaluated, self._shown, began if evaluate else None)
             if frame_limit is not None and self._stats.frames >= frame_limit:
                 return
             began = time.perf_counter()
+        if evaluate and placement.slot is not None:
+            self._keep_up.note((time.perf_counter() - taken) / (placement.repeats + 1))
 
-    def _hand_on(self, evaluated: Evaluated, captured: Captured, began: float) -> None:
+    def _has_time(self, captured: Captured) -> bool:
+        """Whether there is time to evaluate a picture's frames; a file always waits."""
+        if self._capture.policy is Policy.EVERY_FRAME:
+            return True
+        now = time.monotonic()
+        lag_s = now - captured.monotonic
+        if self._keep_up.has_time(lag_s, now):
+            return True
+        if now - self._skips_told > SKIPS_TOLD_EVERY_S:
+            self._skips_told = now
+            text = (
+                f"this machine was {lag_s:.1f} s behind the camera: frames are taken in without a "
+                "forecast until it has caught up; if this happens again and again, use a larger "
+                "--every or stop other programs"
+            )
+            self.tell(Event(EventKind.WARNING, time.time(), text, values={"lag_s": lag_s}))
+        return False
+
+    def _hand_on(self, evaluated: Evaluated, captured: Captured, began: float | None) -> None:
+        """Says what there is to say about a frame; `began` is None if it was not evaluated."""
         self._stats.filled = self._forecaster.filled
         latency_s = time.monotonic() - captured.monotonic
         reason = self._reason(evaluated, latency_s)
         said = evaluated.outcome.probability if reason is None else None
         edge = None if reason is Reason.SKIPPED else self._decider.push(said)
         forecast = self._describe(evaluated, captured, latency_s, reason)
-        self._stats.count(forecast, (time.perf_counter() - began) * 1000.0)
+        work_ms = None if began is None else (time.perf_counter() - began) * 1000.0
+        self._stats.count(forecast, work_ms)
         scored = self._scoring.push(forecast, evaluated.frame) if self._scoring else UNSCORED
         update = Update(forecast, captured.picture.image, evaluated.frame, scored.truth)
         for sink in self._sinks:

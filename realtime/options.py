@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fishrt.bundle import GraphPrecision
 from fishrt.config import TrainMode
+from fishrt.video.request import NOTHING_ASKED, CameraRequest
 from realtime.backends import Backend
 from realtime.capture import Pace
 
@@ -30,6 +31,9 @@ class LiveOptions:
         backend: What computes.
         trust_engine: Whether a TensorRT engine may run code on the host.
         pace: How fast to go where the source has no pace of its own.
+        request: What to ask of the camera.
+        frozen_after_s: Seconds of the same picture that mean a frozen camera; 0 for never; None
+            for what is usual for the kind of source.
         overrides: Settings of this camera, such as `preprocess.polarity=dark`.
     """
 
@@ -49,6 +53,8 @@ class LiveOptions:
     backend: Backend = Backend.CPU
     trust_engine: bool = False
     pace: Pace = Pace.REALTIME
+    request: CameraRequest = NOTHING_ASKED
+    frozen_after_s: float | None = None
     overrides: tuple[str, ...] = ()
 
     @property

@@ -59,12 +59,23 @@ class FramePipeline:
         self._frame: NDArray[np.uint8] | None = None
         self._joined = False
 
-    def push(self, picture: SourceFrame, placement: Placement) -> Iterator[Evaluated]:
+    def push(
+        self,
+        picture: SourceFrame,
+        placement: Placement,
+        interrupted: Reason | None = None,
+        *,
+        evaluate: bool = True,
+    ) -> Iterator[Evaluated]:
         """Gives a picture its place: repeats or a gap before it, then its own frame.
 
         Args:
             picture: The next picture of the source.
             placement: What the resampler says about it.
+            interrupted: Why the window starts anew with this picture, or None; frames that were
+                lost before it are a reason by themselves.
+            evaluate: Whether to forecast; a frame that is not has the reason `late`, and the
+                window starts anew after it.
 
         Yields:
             Every frame that it fills or completes, evaluated when it is asked for.
@@ -73,22 +84,24 @@ class FramePipeline:
             SourceError: If the preprocessing cannot take the picture.
             ConfigError: If the preprocessing does not fit the picture.
         """
-        if placement.slot is None:
-            return
-        interrupted = Reason.GAP if placement.lost else None
         if picture.cut is not None:
             interrupted = REASON_OF_CUT[picture.cut]
+        elif interrupted is None and placement.lost:
+            interrupted = Reason.GAP
         if interrupted is not None:
             self._forecaster.reset(interrupted)
             self._joined = False
-        elif self._picture is None or self._frame is None:
+        if placement.slot is None:
+            return
+        if self._picture is None or self._frame is None:
             if placement.repeats:  # of a picture that was passed over
                 self._count(placement.repeats)
         else:
             for slot in range(placement.slot - placement.repeats, placement.slot):
-                yield self._evaluate(slot, self._picture, self._frame, repeated=True)
-        self._picture, self._frame = picture, self._preprocessor(picture.image)
-        yield self._evaluate(placement.slot, self._picture, self._frame, repeated=False)
+                yield self._at(slot, self._picture, self._frame, repeated=True, evaluate=evaluate)
+        frame = self._preprocessor(picture.image)
+        self._picture, self._frame = picture, frame
+        yield self._at(placement.slot, picture, frame, repeated=False, evaluate=evaluate)
 
     def pass_over(self, placement: Placement) -> None:
         """Counts the frames of a picture without looking at it; later ones then fall in place."""
@@ -104,10 +117,20 @@ class FramePipeline:
         self._forecaster.pass_over(frames)
         self.frames += frames
 
-    def _evaluate(
-        self, slot: int, picture: SourceFrame, frame: NDArray[np.uint8], *, repeated: bool
+    def _at(
+        self,
+        slot: int,
+        picture: SourceFrame,
+        frame: NDArray[np.uint8],
+        *,
+        repeated: bool,
+        evaluate: bool,
     ) -> Evaluated:
-        outcome = self._forecaster.push(frame)
+        if evaluate:
+            outcome = self._forecaster.push(frame)
+        else:
+            self._forecaster.reset(Reason.LATE)
+            outcome = Outcome(None, Reason.LATE)
         joined, self._joined = self._joined, True
         self.frames += 1
         return Evaluated(slot, picture, frame, outcome, repeated, joined)

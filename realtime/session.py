@@ -13,11 +13,11 @@ from fishrt.errors import SourceError
 from fishrt.events import DecisionRule
 from fishrt.preprocess import Preprocessor
 from fishrt.video import VideoSource, open_source
-from fishrt.video.resample import Resampler
 from realtime.backends import stepper_maker
 from realtime.budget import Budget, fit_lanes, fit_stream
 from realtime.camera_settings import camera_preprocessor
 from realtime.capture import Capture, Pace, Policy, policy_of
+from realtime.capture.watched import resampler_of, watched_capture
 from realtime.lanes import CarriedState, ExactLanes, Forecaster
 from realtime.loop import LiveLoop, LoopEnd
 from realtime.modes import checked_mode
@@ -57,24 +57,27 @@ def run_live(
     mode = checked_mode(
         bundle, options.mode, options.every, allow_untrained=options.allow_untrained_stream
     )
-    source, preprocessor = open_footage(options, bundle)
-    capture = Capture(source, options.pace)
-    stats = LiveStats(config.clip.fps, config.clip.geometry.frames)
+    fps = config.clip.fps
+    open_footage, preprocessor = footage_opener(options, bundle)
+    source, capture = watched_capture(
+        open_footage, options.pace, fps, options.request, options.frozen_after_s
+    )
+    for note in source.info.notes:
+        say(note)
+    stats = LiveStats(fps, config.clip.geometry.frames)
     rule = decision_rule(bundle, options.threshold)
     sinks: list[Sink] = []
     with StopRequest() as request, closing(capture, sinks):
         sinks += make_sinks(options, config, rule.threshold, capture.policy, stats, console)
         if source.info.is_live:
             capture.start()  # drains the camera, and lets the budget see its cost
-        forecaster, budget = make_forecaster(
-            bundle, mode, options, paced_fps(options, config.clip.fps, source)
-        )
+        forecaster, budget = make_forecaster(bundle, mode, options, paced_fps(options, fps, source))
         say(budget.sentence(capture.policy, paced=is_paced(options, source)))
         if source.info.is_live:
             capture.discard()
         else:
             capture.start()
-        resampler = Resampler(config.clip.fps, source.info.declared_fps)
+        resampler = resampler_of(source, fps, options.request)
         loop = LiveLoop(capture, resampler, preprocessor, forecaster, sinks, stats, rule)
         try:
             end = loop.run(_stop_asked(request, sinks), options.frames)
@@ -97,22 +100,26 @@ def run_live(
     return summary
 
 
-def open_footage(options: LiveOptions, bundle: Bundle) -> tuple[VideoSource, Preprocessor]:
-    """Opens what was asked for, and makes what turns its pictures into frames.
+def footage_opener(
+    options: LiveOptions, bundle: Bundle
+) -> tuple[Callable[[], VideoSource], Preprocessor]:
+    """What opens the footage that was asked for, and what turns its pictures into frames.
 
     Raises:
-        SourceError, RecordingError: If it cannot be opened.
+        SourceError, RecordingError: If it is a recording and not asked for as one, or is damaged.
         ConfigError: If a setting is wrong.
     """
     if options.replay is not None:
-        return open_replay(options.replay, bundle, options.overrides)
+        recording, preprocessor = open_replay(options.replay, bundle, options.overrides)
+        return lambda: recording, preprocessor
     if is_recording(options.camera):
         raise SourceError(
             f"{options.camera} is a recording, whose frames are preprocessed already; play it with "
             f"--replay {options.camera}."
         )
     preprocessor = camera_preprocessor(bundle, options.camera, options.overrides)
-    return open_source(options.camera, fps=bundle.metadata.config.clip.fps), preprocessor
+    fps = bundle.metadata.config.clip.fps
+    return (lambda: open_source(options.camera, fps=fps, request=options.request)), preprocessor
 
 
 def decision_rule(bundle: Bundle, threshold: float | None) -> DecisionRule:
@@ -194,4 +201,4 @@ def closing(capture: Capture, sinks: list[Sink]) -> Iterator[None]:
 
 def _stop_asked(request: StopRequest, sinks: Sequence[Sink]) -> Callable[[], bool]:
     windows = [sink for sink in sinks if isinstance(sink, WindowSink)]
-    return lambda: request.received or any(window.closed_by_user for window in windows)
+    return lambda: request.received or any(window.is_closed() for window in windows)

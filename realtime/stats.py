@@ -65,7 +65,7 @@ class StatsSnapshot:
         lost: Frames for which no picture came.
         gaps: How often frames were lost, one or many at a time.
         dropped: Pictures thrown away because this machine was too slow.
-        late: Forecasts withheld because they came too late.
+        late: Forecasts withheld because they came too late, or to be on time again.
         fps: Frames a second over the last few seconds.
         fps_kept: Frames a second over the whole run.
         latency: From capture to emission, repeated frames left out.
@@ -75,6 +75,8 @@ class StatsSnapshot:
         filled: Frames in the window by now.
         clip_frames: Frames in a whole window.
         seconds: Length of the run.
+        losses: How often the camera was lost.
+        camera_fps: Frames a second that a live source really gives, or None if not measured.
     """
 
     frames: int
@@ -94,6 +96,8 @@ class StatsSnapshot:
     filled: int
     clip_frames: int
     seconds: float
+    losses: int = 0
+    camera_fps: float | None = None
 
 
 class LiveStats:
@@ -109,6 +113,8 @@ class LiveStats:
         self.dropped = 0
         self.behind_s = 0.0
         self.filled = 0
+        self.losses = 0
+        self.camera_fps: float | None = None
         self._interval_ms = 1000.0 / fps
         self._clip_frames = clip_frames
         self._frames = self._forecasts = self._bursts = self._repeated = 0
@@ -129,12 +135,12 @@ class LiveStats:
         self._lost += frames
         self._gaps += 1
 
-    def count(self, forecast: Forecast, work_ms: float, now: float | None = None) -> None:
+    def count(self, forecast: Forecast, work_ms: float | None, now: float | None = None) -> None:
         """Counts one frame.
 
         Args:
             forecast: What was said about it.
-            work_ms: Computing time in milliseconds.
+            work_ms: Computing time in milliseconds, or None if it was not evaluated.
             now: Monotonic seconds; the clock's if left out.
         """
         now = time.monotonic() if now is None else now
@@ -146,7 +152,8 @@ class LiveStats:
         self._bursts += bool(forecast.burst)
         self._repeated += forecast.repeated
         self._late += forecast.reason is Reason.LATE
-        self._work.add(work_ms)
+        if work_ms is not None:
+            self._work.add(work_ms)
         if not forecast.repeated:  # a repeated picture is old by nature, not by slowness
             self._latency.add(forecast.latency_ms)
 
@@ -172,6 +179,8 @@ class LiveStats:
             filled=self.filled,
             clip_frames=self._clip_frames,
             seconds=seconds,
+            losses=self.losses,
+            camera_fps=self.camera_fps,
         )
 
 

@@ -42,6 +42,8 @@ def summary_lines(summary: LiveSummary) -> list[str]:
         f"dropped {figures.dropped}, lost {figures.lost} in {count(figures.gaps, 'gap')}, "
         f"late {figures.late}, repeated {figures.repeated}",
     ]
+    if figures.losses:
+        lines.append(f"the camera was lost {count(figures.losses, 'time')}")
     if summary.unrecorded:
         lines.append(f"{summary.unrecorded} pictures are missing in the recorded video")
     if summary.note:

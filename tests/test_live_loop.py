@@ -1,5 +1,6 @@
 """Capture and live loop: what is lost, dropped, repeated, late or broken is said, never hidden."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -13,19 +14,13 @@ from fishrt.events import DecisionRule
 from fishrt.preprocess import Preprocessor
 from fishrt.video import SourceFrame, SourceInfo, SourceKind
 from fishrt.video.resample import Resampler
-from realtime.capture import (
-    QUEUE_PICTURES,
-    UNPACED_QUEUE_PICTURES,
-    Capture,
-    Captured,
-    Pace,
-    Policy,
-    policy_of,
-)
+from realtime.capture import Capture, Captured, Pace, Policy, policy_of
+from realtime.capture.policy import QUEUE_PICTURES, UNPACED_QUEUE_PICTURES
 from realtime.event import Event, EventKind
 from realtime.forecast import Forecast, Reason
+from realtime.keeping_up import MAX_LAG_S
 from realtime.lanes import Outcome
-from realtime.loop import MAX_LAG_S, LiveLoop, LoopEnd
+from realtime.loop import LiveLoop, LoopEnd
 from realtime.session import closing
 from realtime.sinks.sink import close_all
 from realtime.stats import LiveStats
@@ -105,7 +100,7 @@ class ListSink:
         if len(self.lines) == self._fail_at:
             raise OutputError("the sink is full.")
         self.lines.append(update.forecast)
-        self.levels.append(int(update.picture[0, 0]))
+        self.levels.append(int(update.picture.flat[0]))
 
     def event(self, event: Event) -> None:
         self.events.append(event)
@@ -342,8 +337,9 @@ def test_cameras_keep_up_and_files_wait(kind: SourceKind, pace: Pace, policy: Po
     assert policy_of(source.info, pace) is policy
     capture = Capture(source, pace)
     assert capture.policy is policy
-    few = policy is Policy.EVERY_FRAME and pace is Pace.AS_FAST_AS_POSSIBLE
-    assert capture._queue.maxsize == (UNPACED_QUEUE_PICTURES if few else QUEUE_PICTURES)
+    waits = UNPACED_QUEUE_PICTURES if pace is Pace.AS_FAST_AS_POSSIBLE else QUEUE_PICTURES
+    three_seconds = round(3 * FPS)
+    assert capture._queue.maxsize == (three_seconds if policy is Policy.KEEP_UP else waits)
 
 
 def test_what_queued_up_before_the_start_is_discarded_uncounted() -> None:
@@ -362,7 +358,7 @@ def own_clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A clock of our own for the capture; only setting `now` moves it."""
     clock = SimpleNamespace(now=100.0)
     monkeypatch.setattr(
-        "realtime.capture.time",
+        "realtime.capture.capture.time",
         SimpleNamespace(monotonic=lambda: clock.now, time=lambda: clock.now),
     )
     return clock
@@ -379,7 +375,7 @@ def test_files_are_paced_by_their_timestamps(monkeypatch: pytest.MonkeyPatch) ->
         clock.now += seconds
         return False
 
-    monkeypatch.setattr(capture._stopping, "wait", wait)
+    monkeypatch.setattr(capture._link, "wait", wait)
     capture.start()
     taken = [capture.get(PATIENCE_S) for _ in times]
     assert [c.monotonic - 100.0 for c in taken if c] == pytest.approx(times)
@@ -397,7 +393,7 @@ def test_a_file_that_lags_its_own_time_says_by_how_much(monkeypatch: pytest.Monk
 
     capture = Capture(Slow([0.0, 0.1, 0.2]))
     capture.start()
-    capture._thread.join(PATIENCE_S)
+    capture._link.join(PATIENCE_S)
     assert capture.behind_s == pytest.approx(2 * 0.3 - 0.2)
     capture.stop()
 
@@ -408,8 +404,9 @@ def test_a_file_that_lags_its_own_time_says_by_how_much(monkeypatch: pytest.Monk
 class ScriptedCapture:
     """Hands over pictures that were taken so many seconds ago."""
 
-    dropped = 0
+    dropped = losses = 0
     behind_s = 0.0
+    fps = None
 
     def __init__(self, times: Sequence[float], ages: Sequence[float], policy: Policy) -> None:
         source = ScriptedSource(times)
@@ -422,6 +419,9 @@ class ScriptedCapture:
         picture, age = self._items.pop(0)
         assert picture is not None
         return Captured(picture, time.monotonic() - age, time.time() - age)
+
+    def events(self) -> list[Event]:
+        return []
 
     @property
     def exhausted(self) -> bool:
@@ -444,6 +444,7 @@ def late_run(policy: Policy) -> Run:
 
 def test_late_forecasts_are_withheld(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("realtime.loop.MAX_LAG_S", 60.0)
+    monkeypatch.setattr("realtime.keeping_up.CATCH_UP_S", math.inf)  # all of them are evaluated
     run = late_run(Policy.KEEP_UP)
     assert reasons(run.lines) == ["filling"] * (CLIP - 1) + [None, "late", "late", None, None]
     for line in run.lines[CLIP : CLIP + 2]:
@@ -494,7 +495,7 @@ def test_a_failure_between_waiting_and_looking_is_no_end() -> None:
             captured = super().get(0.0)
             assert captured is None
             fail.set()
-            self._thread.join(PATIENCE_S)
+            self._link.join(PATIENCE_S)
             return captured
 
     capture = Racing(Hanging([], error=SourceError("gone.")))
@@ -522,7 +523,7 @@ def test_everything_is_closed_however_it_ends() -> None:
         raise OutputError("half-way.")
     assert source.closed == 1
     assert [sink.closed for sink in sinks] == [1, 1]
-    assert not capture._thread.is_alive()
+    assert not capture._link._thread.is_alive()
     capture.stop()  # may be called again
 
 
@@ -554,6 +555,6 @@ def test_stopping_ends_a_thread_that_waits_for_room() -> None:
     capture.start()
     assert capture.get(PATIENCE_S) is not None
     capture.stop()
-    assert not capture._thread.is_alive()
+    assert not capture._link._thread.is_alive()
     assert source._next < 500
     assert source.closed >= 1

@@ -28,7 +28,7 @@ from fishrt.video import (
     open_recorded,
     open_source,
 )
-from fishrt.video import opencv as opencv_module
+from fishrt.video import live as live_module
 from fishrt.video.background import learn_background
 
 HEIGHT, WIDTH = 48, 64
@@ -196,7 +196,7 @@ def test_skipped_pictures_are_not_read_from_the_disk(footage: Path, tmp_path: Pa
 
 
 def test_live_sources_cannot_be_skipped() -> None:
-    for kind in (opencv_module.Camera, opencv_module.NetworkStream):
+    for kind in (live_module.Camera, live_module.NetworkStream):
         assert not isinstance(kind.__new__(kind), RecordedSource)
 
 

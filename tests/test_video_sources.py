@@ -23,10 +23,11 @@ from fishrt.errors import SourceError
 from fishrt.preprocess import Background
 from fishrt.simulate import SimulatedTank, TankSpec
 from fishrt.video import SourceFrame, SourceKind, VideoSource, open_source
+from fishrt.video import live as live_module
 from fishrt.video import opencv as opencv_module
 from fishrt.video.background import learn_background
 from fishrt.video.images import spread_positions
-from fishrt.video.opencv import without_password
+from fishrt.video.live import without_password
 from fishrt.video.source import plausible_fps
 
 HEIGHT, WIDTH = 48, 64
@@ -340,6 +341,9 @@ class _FakeCapture:
         self.settings[name] = value
         return True
 
+    def getBackendName(self) -> str:
+        return "FAKE"
+
     def isOpened(self) -> bool:
         return not self.released
 
@@ -362,7 +366,6 @@ def test_a_camera_is_stamped_on_arrival_and_queues_nothing(
     before = time.monotonic()
     source = open_source(text)
     assert fake.opened[0].target == 2
-    assert fake.opened[0].settings[cv2.CAP_PROP_BUFFERSIZE] == 1
     assert source.info.kind is SourceKind.CAMERA
     assert source.info.is_live
     assert (source.info.declared_fps, source.info.frame_count) == (None, None)
@@ -408,8 +411,8 @@ def test_a_stream_has_time_outs_and_hides_its_password(fake: type[_FakeCapture])
     capture = fake.opened[0]
     assert capture.target == url
     named = dict(zip(capture.parameters[::2], capture.parameters[1::2], strict=True))
-    assert named[cv2.CAP_PROP_OPEN_TIMEOUT_MSEC] == opencv_module.OPEN_TIMEOUT_MS
-    assert named[cv2.CAP_PROP_READ_TIMEOUT_MSEC] == opencv_module.READ_TIMEOUT_MS
+    assert named[cv2.CAP_PROP_OPEN_TIMEOUT_MSEC] == live_module.OPEN_TIMEOUT_MS
+    assert named[cv2.CAP_PROP_READ_TIMEOUT_MSEC] == live_module.READ_TIMEOUT_MS
     source.read()
     with pytest.raises(SourceError) as caught:
         source.read()
@@ -443,8 +446,8 @@ def test_an_address_that_nobody_answers_at_is_one_sentence(scheme: str) -> None:
 def test_a_stream_that_never_answers_is_given_up(
     monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
-    monkeypatch.setattr(opencv_module, "OPEN_TIMEOUT_MS", 300)
-    monkeypatch.setattr(opencv_module, "READ_TIMEOUT_MS", 300)
+    monkeypatch.setattr(live_module, "OPEN_TIMEOUT_MS", 300)
+    monkeypatch.setattr(live_module, "READ_TIMEOUT_MS", 300)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         start = time.monotonic()
         with pytest.raises(SourceError, match="waited at most 1 s"):

@@ -63,6 +63,8 @@ def main() -> None:
     # OpenCV and its FFmpeg print to stderr by themselves; our own sentence says it better
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    # a camera that hangs would block a read for 10 s; OpenCV takes no time-out for them elsewhere
+    os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
     try:
         app()
     except FishrtError as error:

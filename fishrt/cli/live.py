@@ -22,8 +22,8 @@ def live(
         typer.Option(
             "--camera",
             "-c",
-            help="Camera number, video file, URL, folder of numbered images, or demo[:SEED]. "
-            "Default: 0.",
+            help="Camera number, video file, URL, GStreamer pipeline, folder of numbered images, "
+            "or demo[:SEED]. Default: 0.",
         ),
     ] = None,
     replay: Annotated[
@@ -88,6 +88,33 @@ def live(
             help="Do not play files, recordings and the demo at camera speed.",
         ),
     ] = False,
+    camera_fps: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            max=1000.0,
+            help="Frames a second to ask of the camera; of a stream, what it is known to give.",
+        ),
+    ] = None,
+    camera_size: Annotated[
+        str | None,
+        typer.Option(metavar="WIDTHxHEIGHT", help="Picture size to ask of the camera."),
+    ] = None,
+    exposure: Annotated[
+        float | None,
+        typer.Option(min=0.01, max=10_000.0, help="Exposure in ms to ask of the camera."),
+    ] = None,
+    frozen_after: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="Seconds of the very same picture that mean a frozen camera; 0 for never. "
+            "Default: 1 for cameras, 3 for streams, never for files and the demo.",
+        ),
+    ] = None,
+    list_cameras: Annotated[
+        bool, typer.Option("--list-cameras", help="List the cameras that there are, and stop.")
+    ] = False,
     overrides: CameraSetOption = None,
     as_json: JsonSummaryOption = False,
 ) -> None:
@@ -97,6 +124,9 @@ def live(
     """
     import sys
 
+    if list_cameras:
+        _list_cameras(as_json=as_json)
+        return
     from fishrt.cli.extras import require
 
     if backend != "tensorrt":
@@ -106,6 +136,7 @@ def live(
     from fishrt.bundle import GraphPrecision
     from fishrt.config import TrainMode
     from fishrt.errors import ExitCode
+    from fishrt.video.request import CameraRequest
     from realtime.backends import Backend
     from realtime.capture import Pace
     from realtime.options import LiveOptions
@@ -153,6 +184,8 @@ def live(
             backend=Backend(backend),
             trust_engine=trust_engine,
             pace=Pace.AS_FAST_AS_POSSIBLE if as_fast_as_possible else Pace.REALTIME,
+            request=CameraRequest(camera_fps, _size(camera_size), exposure),
+            frozen_after_s=frozen_after,
             overrides=tuple(overrides or ()),
         ),
         say,
@@ -161,6 +194,32 @@ def live(
     )
     if summary.interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    import re
+
+    if text is None:
+        return None
+    numbers = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+    if numbers is None:
+        raise typer.BadParameter(
+            f"{text!r} is no size such as 640x480.", param_hint="--camera-size"
+        )
+    return int(numbers[1]), int(numbers[2])
+
+
+def _list_cameras(*, as_json: bool) -> None:
+    import json
+
+    from fishrt.doctor.cameras import check_cameras
+
+    findings = check_cameras()
+    if as_json:
+        typer.echo(json.dumps([found.values for found in findings if found.values]))
+        return
+    for found in findings:
+        typer.echo(found.what if found.cure is None else f"{found.what}; {found.cure}")
 
 
 def _ensure_engine(

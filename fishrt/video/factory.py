@@ -6,38 +6,48 @@ from pathlib import Path
 
 from fishrt.errors import SourceError
 from fishrt.video.images import IMAGE_SUFFIXES, ImageFolder
-from fishrt.video.opencv import (
-    Camera,
-    NetworkStream,
-    VideoFile,
-    open_url,
-    without_password,
-)
+from fishrt.video.live import Camera, NetworkStream, Pipeline, open_url, without_password
+from fishrt.video.opencv import VideoFile
+from fishrt.video.request import NOTHING_ASKED, CameraRequest
 from fishrt.video.source import VideoSource
 from fishrt.video.tank import DemoTank
 
 _DEMO = re.compile(r"demo(?::(?P<seed>.*))?")
 _CAMERA = re.compile(r"(?:/dev/video)?(?P<index>\d{1,3})")
+_PIPELINE = re.compile(r"gst:(?P<given>.*)|(?P<told>.* ! .*)", re.DOTALL)
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.*")
 
 
-def open_source(text: str, *, fps: float = 30.0) -> VideoSource:
+def open_source(
+    text: str, *, fps: float = 30.0, request: CameraRequest = NOTHING_ASKED
+) -> VideoSource:
     """Opens a video source.
 
     Args:
         text: What the user typed: a number such as `0` (or `/dev/video0`) is a camera, something
-            with `://` a network stream, `demo` or `demo:SEED` the simulated tank, a folder its
-            numbered images, and everything else a video file. A file or folder that is itself
-            called `0` or `demo` is reached as `./0` or `./demo`.
+            with `://` a network stream, with ` ! ` in it or `gst:` before it a GStreamer pipeline,
+            `demo` or `demo:SEED` the simulated tank, a folder its numbered images, and everything
+            else a video file. A file or folder that is itself called `0` or `demo` is reached as
+            `./0` or `./demo`.
         fps: Frames a second of sources that do not say it themselves: image folders and the
             simulated tank.
+        request: What to ask of a camera of this computer; nothing else can be asked.
 
     Returns:
         The open source; close it after use.
 
     Raises:
-        SourceError: If it cannot be opened, or gives no first picture.
+        SourceError: If it cannot be opened, gives no first picture, or cannot be asked.
     """
+    if camera := _CAMERA.fullmatch(text):
+        return Camera(int(camera["index"]), request)
+    live = bool(_URL.fullmatch(text) or _pipeline(text))
+    # of a stream the rate cannot be asked, but it can be known
+    if refused := [name for name in request.options if not (live and name == "--camera-fps")]:
+        raise SourceError(
+            f"{' and '.join(refused)} can be asked of cameras of this computer alone, and "
+            f"{without_password(text)} is none; run without."
+        )
     return _open_any(text, fps, None)
 
 
@@ -58,7 +68,7 @@ def open_recorded(text: str, *, fps: float = 30.0, source_fps: float | None = No
     Raises:
         SourceError: If it cannot be opened, or gives no first picture.
     """
-    if _URL.fullmatch(text):
+    if _URL.fullmatch(text) and not _pipeline(text):
         return open_url(text, fps, source_fps)
     return _open_any(text, fps, source_fps)
 
@@ -72,7 +82,7 @@ def absolute_source(text: str) -> str:
     Returns:
         The full path of a file or folder that exists; everything else as it is.
     """
-    if _URL.fullmatch(text):
+    if _URL.fullmatch(text) or _pipeline(text):
         return without_password(text)
     if _DEMO.fullmatch(text) or _CAMERA.fullmatch(text):
         return text
@@ -81,6 +91,14 @@ def absolute_source(text: str) -> str:
         if path.exists():
             return str(path.resolve())
     return text
+
+
+def _pipeline(text: str) -> str | None:
+    """The GStreamer pipeline that a text describes, or None."""
+    found = _PIPELINE.fullmatch(text)
+    if found is None:
+        return None
+    return found["told"] if found["given"] is None else found["given"]
 
 
 def _open_any(text: str, fps: float, source_fps: float | None) -> VideoSource:
@@ -93,6 +111,8 @@ def _open_any(text: str, fps: float, source_fps: float | None) -> VideoSource:
         return DemoTank(text, demo["seed"], fps)
     if camera := _CAMERA.fullmatch(text):
         return Camera(int(camera["index"]))
+    if pipeline := _pipeline(text):
+        return Pipeline(pipeline)
     if _URL.fullmatch(text):
         return NetworkStream(text)
     path = Path(text).expanduser()

@@ -1,7 +1,5 @@
-"""Video files, cameras and network streams, all read through OpenCV."""
+"""Video files, on disk and behind an address, read through OpenCV."""
 
-import re
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,8 +18,6 @@ from fishrt.video.source import (
     size_change_sentence,
 )
 
-OPEN_TIMEOUT_MS = 8_000
-READ_TIMEOUT_MS = 5_000
 # Fewer pictures than this between two wanted ones: decoding on is quicker than seeking.
 SEEK_FROM_STRIDE = 60
 # Header counts are often duration times rate, so one picture is lost to rounding.
@@ -47,7 +43,7 @@ class _MediaCapture:
         self._capture = capture
         self._first: NDArray[np.uint8] | None = first
         self._clock_start = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
-        self.info = _describe(kind, name, capture, first, finished=True)
+        self.info = describe(kind, name, capture, first, finished=True)
         self._interval = 1.0 / (self.info.declared_fps or fps)
         self._source_fps = source_fps
         self._early_end = early_end
@@ -73,7 +69,7 @@ class _MediaCapture:
                 self._note_the_end()
                 return None
             image = decoded
-            _check_size(self.info, self._index, image)
+            check_size(self.info, self._index, image)
             self._advance_clock()
         frame = SourceFrame(image, self._index, self._timestamp)
         self._index += 1
@@ -132,7 +128,7 @@ class VideoFile(_MediaCapture):
         """
         self._path = path
         beginning = _beginning(path)
-        capture = _open(str(path), _file_backend())
+        capture = open_capture(str(path), file_backend())
         first = _grab_and_decode(capture)
         if first is None:
             capture.release()
@@ -153,7 +149,7 @@ class VideoFile(_MediaCapture):
         Where the header does not say how long the file is, it is decoded once from end to end,
         and at most `2 * count` pictures are held.
         """
-        capture = _open(str(self._path), _file_backend())
+        capture = open_capture(str(self._path), file_backend())
         try:
             total = self.info.frame_count
             yield from _spread(capture, total, count) if total else _thinned(capture, count)
@@ -197,161 +193,15 @@ class OnlineVideo(_MediaCapture):
         )
 
 
-class _LiveCapture:
-    """What cameras and network streams share: pictures are stamped when they arrive.
-
-    `info` and `ended_early` are as `VideoSource` says.
-    """
-
-    def __init__(
-        self, kind: SourceKind, name: str, capture: cv2.VideoCapture, unopened: str, stopped: str
-    ) -> None:
-        self._capture = capture
-        self._stopped = stopped
-        self._closed = False
-        self._index = 0
-        first = self._next_picture()
-        if first is None:
-            capture.release()
-            raise SourceError(unopened)
-        self._first: tuple[NDArray[np.uint8], float] | None = first
-        self.info = _describe(kind, name, capture, first[0], finished=False)
-        self.ended_early = None  # a live source that stops raises `SourceError` instead
-
-    def read(self) -> SourceFrame | None:
-        """The next picture, uint8 `(H, W, 3)` BGR, or None after `close`.
-
-        Raises:
-            SourceError: If no more pictures come, or their size changes.
-        """
-        picture = self._first or self._next_picture()
-        self._first = None
-        if self._closed:
-            return None
-        if picture is None:
-            raise SourceError(self._stopped)
-        image, timestamp = picture
-        _check_size(self.info, self._index, image)
-        self._index += 1
-        return SourceFrame(image, self._index - 1, timestamp)
-
-    def close(self) -> None:
-        """Lets go of the device or connection; may be called more than once."""
-        self._closed = True
-        self._capture.release()
-
-    def _next_picture(self) -> tuple[NDArray[np.uint8], float] | None:
-        try:
-            grabbed = self._capture.grab()
-            arrived = time.monotonic()  # before decoding, which takes its own time
-            image = _decode(self._capture) if grabbed else None
-        except cv2.error:
-            image = None
-        return (image, arrived) if image is not None else None
-
-
-class Camera(_LiveCapture):
-    """A camera of this computer; timestamps are the monotonic clock."""
-
-    def __init__(self, index: int) -> None:
-        """Opens the camera and takes a first picture.
-
-        Args:
-            index: Number of the camera, from 0.
-
-        Raises:
-            SourceError: If there is no such camera, or it gives no picture.
-        """
-        capture = _open(index, cv2.CAP_ANY)
-        # Old pictures in a queue would be forecasts of the past; drivers that cannot, ignore it.
-        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        super().__init__(
-            SourceKind.CAMERA,
-            str(index),
-            capture,
-            f"camera {index} cannot be opened; check that it is plugged in, that no other program "
-            "uses it and that you may read it (on Linux: group video), or try another number.",
-            f"camera {index} stopped giving pictures; check its cable and start again.",
-        )
-
-
-class NetworkStream(_LiveCapture):
-    """A network stream such as rtsp:// or http://; timestamps are the monotonic clock."""
-
-    def __init__(self, url: str, capture: cv2.VideoCapture | None = None) -> None:
-        """Connects and waits for a first picture.
-
-        Args:
-            url: Address of the stream; a user name and password in it are never shown.
-            capture: A connection to it, or None to make one.
-
-        Raises:
-            SourceError: If the address cannot be reached, gives no picture in time, or is a
-                finished file, which would arrive at the network's pace instead of its own.
-        """
-        name = without_password(url)
-        capture = _open_url(url) if capture is None else capture
-        super().__init__(
-            SourceKind.URL,
-            name,
-            capture,
-            f"the stream {name} cannot be opened (waited at most "
-            f"{(OPEN_TIMEOUT_MS + READ_TIMEOUT_MS) / 1000:.0f} s); check the address, the user "
-            "name and password, and the network.",
-            f"the stream {name} stopped giving pictures; check the camera and the network and "
-            "start again.",
-        )
-        if _is_finished(url, capture):
-            self.close()
-            raise SourceError(
-                f"{name} is a finished video, not a live stream; download it and give the file."
-            )
-
-
-def open_url(url: str, fps: float, source_fps: float | None) -> OnlineVideo | NetworkStream:
-    """Connects once, and finds out whether a finished video or a live stream is behind a URL.
-
-    Args:
-        url: Its address; a user name and password in it are never shown.
-        fps: Frames a second of a finished video that has neither clock nor frame rate.
-        source_fps: Frames a second of a finished video whatever it says, or None.
-
-    Raises:
-        SourceError: If it cannot be reached, or gives no first picture.
-    """
-    capture = _open_url(url)
-    if _is_finished(url, capture):
-        return OnlineVideo(without_password(url), capture, fps, source_fps)
-    return NetworkStream(url, capture)
-
-
-def _is_finished(url: str, capture: cv2.VideoCapture) -> bool:
-    """Whether what was opened is a video of known length; rtsp tells lengths of live streams."""
-    return bool(url.lower().startswith("http") and capture.get(cv2.CAP_PROP_FRAME_COUNT) >= 1)
-
-
-def _open_url(url: str) -> cv2.VideoCapture:
-    """A capture of a network address that does not wait for ever."""
-    backend = _file_backend()
-    timeouts = [
-        cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS,
-        cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS,
-    ]  # fmt: skip
-    return _open(url, backend, timeouts if backend == cv2.CAP_FFMPEG else ())
-
-
-def without_password(url: str) -> str:
-    """The URL with the user name and password left out, for logs and error sentences."""
-    return re.sub(r"(?<=://)[^/?#]*@", "", url, count=1)
-
-
-def _file_backend() -> int:
+def file_backend() -> int:
     """FFmpeg where OpenCV has it: other backends take `00000.png` for a series, or guess."""
     has_ffmpeg = cv2.videoio_registry.hasBackend(cv2.CAP_FFMPEG)
     return int(cv2.CAP_FFMPEG if has_ffmpeg else cv2.CAP_ANY)
 
 
-def _open(target: str | int, backend: int, parameters: Sequence[int] = ()) -> cv2.VideoCapture:
+def open_capture(
+    target: str | int, backend: int, parameters: Sequence[int] = ()
+) -> cv2.VideoCapture:
     """A capture, open or not; OpenCV's own exceptions count as not open."""
     try:
         return cv2.VideoCapture(target, backend, list(parameters))
@@ -361,7 +211,7 @@ def _open(target: str | int, backend: int, parameters: Sequence[int] = ()) -> cv
 
 def _grab_and_decode(capture: cv2.VideoCapture) -> NDArray[np.uint8] | None:
     try:
-        return _decode(capture) if capture.grab() else None
+        return decode(capture) if capture.grab() else None
     except cv2.error:
         return None
 
@@ -373,12 +223,13 @@ def _grab(capture: cv2.VideoCapture) -> bool:
         return False
 
 
-def _decode(capture: cv2.VideoCapture) -> NDArray[np.uint8] | None:
+def decode(capture: cv2.VideoCapture) -> NDArray[np.uint8] | None:
+    """The picture that was grabbed, uint8 `(H, W, 3)`, or None if it cannot be decoded."""
     decoded, image = capture.retrieve()
     return np.asarray(image, np.uint8) if decoded and image is not None else None
 
 
-def _describe(
+def describe(
     kind: SourceKind,
     name: str,
     capture: cv2.VideoCapture,
@@ -386,6 +237,7 @@ def _describe(
     *,
     finished: bool,
 ) -> SourceInfo:
+    """What is known about a source that was opened, from its first picture and its header."""
     count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
     return SourceInfo(
         kind=kind,
@@ -398,7 +250,12 @@ def _describe(
     )
 
 
-def _check_size(info: SourceInfo, index: int, image: NDArray[np.uint8]) -> None:
+def check_size(info: SourceInfo, index: int, image: NDArray[np.uint8]) -> None:
+    """Refuses a picture of another size than the first one.
+
+    Raises:
+        SourceError: If it has another size.
+    """
     if image.shape[:2] != (info.height, info.width):
         before = f"{info.width}x{info.height}"
         raise SourceError(size_change_sentence(info.name, index, before, size_text(image)))
@@ -454,7 +311,7 @@ def _thinned(capture: cv2.VideoCapture, count: int) -> Iterator[NDArray[np.uint8
     kept: list[NDArray[np.uint8]] = []
     stride, index = 1, 0
     while capture.grab():
-        image = _decode(capture) if index % stride == 0 else None
+        image = decode(capture) if index % stride == 0 else None
         index += 1
         if image is None:
             continue

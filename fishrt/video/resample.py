@@ -57,9 +57,13 @@ class Resampler:
 
     The source interval is 1 / source_fps if that is declared, else the running median of the
     last intervals, else (at the beginning) 1 / fps. Whether an undeclared source is a fast one
-    is told by the mean of at least 8 intervals, which jitter hardly moves. A source that
-    declares more than it delivers, such as a camera that halves its rate in the dark, so counts
-    as losing pictures.
+    is told by the mean of at least 8 intervals, which jitter hardly moves.
+
+    What a live source declares is only a promise, so its rate is measured in the same way. One
+    that gives more than it declares is judged by what it gives: a picture that goes missing is
+    lost, not repeated. One that gives so much less than it declares that its pauses are longer
+    than 1.75 declared intervals, such as a camera that halves its rate in the dark, counts as
+    losing pictures.
 
     A source at the model's own rate keeps every picture, each in its own slot, while they lie at
     most 0.375 slots off an even beat: the first one, which sets the grid, and a later one can be
@@ -74,12 +78,14 @@ class Resampler:
     At any time `placed + repeated + lost` is the number of slots.
     """
 
-    def __init__(self, fps: float, source_fps: float | None = None) -> None:
+    def __init__(self, fps: float, source_fps: float | None = None, *, live: bool = False) -> None:
         """Starts with the next picture at slot 0.
 
         Args:
             fps: The model's frames a second.
             source_fps: Frames a second that the source declares, or None.
+            live: Whether the source gives pictures as they come, at a rate that need not be the
+                declared one.
 
         Raises:
             ValueError: If a frame rate is not a positive number.
@@ -88,7 +94,11 @@ class Resampler:
             if rate is not None and not (math.isfinite(rate) and rate > 0):
                 raise ValueError(f"a frame rate must be a positive number, not {rate}.")
         self._fps = fps
+        self._live = live
         self._declared_interval = 1.0 / source_fps if source_fps else None
+        if live and self._declared_interval is not None:
+            # more than the model's rate is not needed, so giving less than that loses nothing
+            self._declared_interval = max(self._declared_interval, 1.0 / fps)
         self._intervals: deque[float] = deque(maxlen=MEASURED_INTERVALS)
         self._start = 0.0
         self._previous = -math.inf
@@ -97,6 +107,11 @@ class Resampler:
         self.repeated = 0
         self.lost = 0
         self.surplus = 0
+
+    @property
+    def fps(self) -> float:
+        """The model's frames a second."""
+        return self._fps
 
     @property
     def slots(self) -> int:
@@ -167,7 +182,7 @@ class Resampler:
 
     def _next_lies_closer(self, ahead: float) -> bool:
         interval = self._declared_interval
-        if interval is None:
+        if interval is None or self._live:
             if len(self._intervals) < MIN_MEASURED_INTERVALS:
                 return False
             interval = statistics.fmean(self._intervals)
@@ -176,7 +191,9 @@ class Resampler:
 
     def _source_interval(self) -> float:
         if self._declared_interval is not None:
-            return self._declared_interval
+            if not self._live or len(self._intervals) < MIN_MEASURED_INTERVALS:
+                return self._declared_interval
+            return min(self._declared_interval, statistics.fmean(self._intervals))
         return statistics.median(self._intervals) if self._intervals else 1.0 / self._fps
 
     def _count(self, placement: Placement) -> None:

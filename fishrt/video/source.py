@@ -20,6 +20,7 @@ class SourceKind(enum.StrEnum):
     IMAGES = "images"
     CAMERA = "camera"
     URL = "url"
+    PIPELINE = "pipeline"
     DEMO = "demo"
     RECORDING = "recording"
 
@@ -36,6 +37,7 @@ class SourceInfo:
         declared_fps: Frames a second as the header or the driver says (for image folders and
             the simulated tank: as the caller says), or None where that is missing or nonsense.
         frame_count: Number of pictures as the header says, or None where there is no end.
+        notes: A sentence for each thing that the source was asked for and does not do.
     """
 
     kind: SourceKind
@@ -44,12 +46,14 @@ class SourceInfo:
     height: int
     declared_fps: float | None
     frame_count: int | None
+    notes: tuple[str, ...] = ()
 
     @property
     def is_live(self) -> bool:
         """Whether pictures come at their own pace and are lost when nobody takes them."""
         # a video behind a URL whose length is known is read like a file
-        return self.kind in (SourceKind.CAMERA, SourceKind.URL) and self.frame_count is None
+        live = (SourceKind.CAMERA, SourceKind.URL, SourceKind.PIPELINE)
+        return self.kind in live and self.frame_count is None
 
 
 @dataclass(frozen=True)

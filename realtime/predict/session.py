@@ -11,7 +11,7 @@ from fishrt import __version__
 from fishrt.bundle import Bundle, load_bundle
 from fishrt.errors import ConfigError, ExitCode
 from fishrt.video.factory import absolute_source
-from fishrt.video.opencv import without_password
+from fishrt.video.live import without_password
 from realtime.predict.formats import format_of, metadata_path
 from realtime.predict.job import Job
 from realtime.predict.part import PartState, Status, read_rows, read_state

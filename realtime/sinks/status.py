@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from realtime.event import Event
+from realtime.event import Event, EventKind
 from realtime.forecast import Forecast, Reason
 from realtime.stats import StatsSnapshot
 from realtime.update import Update
@@ -15,6 +15,11 @@ from realtime.update import Update
 TERMINAL_INTERVAL_S = 0.1
 PLAIN_INTERVAL_S = 10.0
 BAR_WIDTH = 20
+TROUBLE = {
+    EventKind.CAMERA_LOST: "camera lost since {clock}",
+    EventKind.FROZEN: "frozen since {clock}",
+    EventKind.RATE: "camera gives {fps:.1f} of {wanted_fps:g} fps",
+}
 BEHIND_S = 0.5  # how far a file may lag real time before it is said
 
 
@@ -43,6 +48,7 @@ class StatusSink:
         self._interval = TERMINAL_INTERVAL_S if console.is_terminal else PLAIN_INTERVAL_S
         self._due = clock() + self._interval
         self._probability: float | None = None
+        self._trouble: dict[EventKind, str] = {}
         self._live: Live | None = None
         if console.is_terminal:
             self._live = Live(console=console, auto_refresh=False, transient=True)
@@ -58,6 +64,8 @@ class StatusSink:
             return
         self._due = now + self._interval
         line = status_line(forecast, self._probability, self._threshold, self._snapshot())
+        for trouble in self._trouble.values():
+            line.append(f" | {trouble}", "bold yellow")
         if self._live is not None:
             self._live.update(line, refresh=True)
         else:
@@ -67,6 +75,20 @@ class StatusSink:
         """Prints the event above the status line, with its time of day."""
         clock = time.strftime("%H:%M:%S", time.localtime(event.wall))
         self._console.print(f"{clock} {event.text}", highlight=False, soft_wrap=True, markup=False)
+        self._note_trouble(event, clock)
+
+    def _note_trouble(self, event: Event, clock: str) -> None:
+        """Keeps in the line what is wrong with the camera until it is right again."""
+        if event.kind in TROUBLE:
+            self._trouble[event.kind] = TROUBLE[event.kind].format(clock=clock, **event.values)
+        elif event.kind is EventKind.CAMERA_BACK:
+            self._trouble.pop(EventKind.CAMERA_LOST, None)
+        elif event.kind is EventKind.RUNNING:
+            self._trouble.pop(EventKind.RATE if "fps" in event.values else EventKind.FROZEN, None)
+        if event.kind is EventKind.CAMERA_LOST and self._live is not None:
+            # no frame will come to renew the line
+            text = Text(self._trouble[event.kind], "bold yellow", no_wrap=True)
+            self._live.update(text, refresh=True)
 
     def close(self) -> None:
         """Takes the line off the terminal."""
@@ -89,7 +111,7 @@ def status_line(
     line = Text(no_wrap=True, overflow="ellipsis")
     if probability is None:
         state = str(forecast.reason)
-        if forecast.reason in (Reason.FILLING, Reason.GAP):
+        if forecast.reason not in (None, Reason.SKIPPED, Reason.NOT_FINITE):
             state += f" {stats.filled}/{stats.clip_frames}"
         line.append(state, "yellow")
     else:

@@ -18,6 +18,7 @@ from realtime.update import Update
 TITLE = "fishrt live"
 POLL_MS = 1
 ESCAPE = 27
+LISTEN_S = 0.1  # how often keys are heard while no frame comes
 PROBE = f"import cv2; cv2.namedWindow({TITLE!r})"
 PROBE_TIMEOUT_S = 20.0  # importing OpenCV takes a second or two on a busy machine
 MAX_AGE_MS = 100.0  # a picture older than this is not drawn: forecasts go first
@@ -42,6 +43,7 @@ class WindowSink:
         self._snapshot = snapshot
         self._opened = False
         self._drawn = 0.0
+        self._heard = 0.0
         self.closed_by_user = False
 
     def write(self, update: Update) -> None:
@@ -56,12 +58,22 @@ class WindowSink:
             if self._is_due(forecast):
                 cv2.imshow(TITLE, self._overlay.draw(forecast, update.picture, self._snapshot()))
                 self._drawn = time.monotonic()
-            # keys and the close button are heard at every frame, drawn or not
-            key = cv2.waitKey(POLL_MS) & 0xFF
-            gone = self._opened and cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1
+            self._listen()  # at every frame, drawn or not
         except cv2.error as error:
             raise OutputError(NO_WINDOW) from error
         self._opened = True
+
+    def is_closed(self) -> bool:
+        """Whether the user has closed it; also heard while a lost camera gives no picture."""
+        if self._opened and time.monotonic() - self._heard > LISTEN_S:
+            self._listen()
+        return self.closed_by_user
+
+    def _listen(self) -> None:
+        """Hears keys and the close button."""
+        self._heard = time.monotonic()
+        key = cv2.waitKey(POLL_MS) & 0xFF
+        gone = self._opened and cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1
         self.closed_by_user |= gone or key in (ESCAPE, ord("q"))
 
     def event(self, event: Event) -> None:

@@ -1,0 +1,229 @@
+"""Cameras, network streams and GStreamer pipelines, read through OpenCV as they come."""
+
+import re
+import time
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from fishrt.errors import SourceError
+from fishrt.video.device_clock import DeviceClock
+from fishrt.video.opencv import (
+    OnlineVideo,
+    check_size,
+    decode,
+    describe,
+    file_backend,
+    open_capture,
+)
+from fishrt.video.request import NOTHING_ASKED, CameraRequest, ask_camera
+from fishrt.video.source import SourceFrame, SourceKind
+
+OPEN_TIMEOUT_MS = 8_000
+READ_TIMEOUT_MS = 5_000
+# A picture that cannot be decoded (USB cameras send some) is passed over, but not for ever.
+DAMAGED_IN_A_ROW = 30
+
+
+class _LiveCapture:
+    """What cameras, streams and pipelines share: pictures are stamped when they arrive.
+
+    `info` and `ended_early` are as `VideoSource` says.
+    """
+
+    def __init__(
+        self,
+        kind: SourceKind,
+        name: str,
+        capture: cv2.VideoCapture,
+        unopened: str,
+        stopped: str,
+        clock: DeviceClock | None = None,
+    ) -> None:
+        self._capture = capture
+        self._clock = clock
+        self._stopped = stopped
+        self._closed = False
+        self._index = 0
+        first = self._next_picture()
+        if first is None:
+            capture.release()
+            raise SourceError(unopened)
+        self._first: tuple[NDArray[np.uint8], float] | None = first
+        self.info = describe(kind, name, capture, first[0], finished=False)
+        self.ended_early = None  # a live source that stops raises `SourceError` instead
+
+    def read(self) -> SourceFrame | None:
+        """The next picture, uint8 `(H, W, 3)` BGR, or None after `close`.
+
+        Raises:
+            SourceError: If no more pictures come, or their size changes.
+        """
+        picture = self._first or self._next_picture()
+        self._first = None
+        if self._closed:
+            return None
+        if picture is None:
+            raise SourceError(self._stopped)
+        image, timestamp = picture
+        check_size(self.info, self._index, image)
+        self._index += 1
+        return SourceFrame(image, self._index - 1, timestamp)
+
+    def close(self) -> None:
+        """Lets go of the device or connection; may be called more than once."""
+        self._closed = True
+        self._capture.release()
+
+    def _next_picture(self) -> tuple[NDArray[np.uint8], float] | None:
+        for _ in range(DAMAGED_IN_A_ROW):
+            try:
+                if not self._capture.grab():
+                    return None
+                arrived = time.monotonic()  # before decoding, which takes its own time
+                image = decode(self._capture)
+            except cv2.error:
+                continue
+            if image is not None:
+                return image, self._stamp(arrived)
+        return None
+
+    def _stamp(self, arrived: float) -> float:
+        if self._clock is None or not self._clock.trusted:
+            return arrived
+        return self._clock.stamp(self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0, arrived)
+
+
+class Camera(_LiveCapture):
+    """A camera of this computer; timestamps are the monotonic clock, by its driver if it can.
+
+    The driver keeps its usual few buffers: with a single one it could not take a picture while we
+    decode the one before, and whoever reads without a pause never finds old pictures in them.
+    """
+
+    def __init__(self, index: int, request: CameraRequest = NOTHING_ASKED) -> None:
+        """Opens the camera and takes a first picture.
+
+        Args:
+            index: Number of the camera, from 0.
+            request: What to ask of it; where it does not obey, `info.notes` says so.
+
+        Raises:
+            SourceError: If there is no such camera, or it gives no picture.
+        """
+        capture = open_capture(index, cv2.CAP_ANY)
+        opened = capture.isOpened()
+        notes = ask_camera(capture, f"camera {index}", request) if opened else ()
+        video4linux = opened and capture.getBackendName() == "V4L2"
+        super().__init__(
+            SourceKind.CAMERA,
+            str(index),
+            capture,
+            f"camera {index} cannot be opened; check that it is plugged in, that no other program "
+            "uses it and that you may read it (on Linux: group video), or try another number.",
+            f"camera {index} stopped giving pictures; check its cable.",
+            DeviceClock() if video4linux else None,
+        )
+        self.info = replace(self.info, notes=notes)
+
+
+class Pipeline(_LiveCapture):
+    """A GStreamer pipeline that ends in an appsink; timestamps are the monotonic clock."""
+
+    def __init__(self, description: str) -> None:
+        """Starts the pipeline and waits for a first picture.
+
+        Args:
+            description: As `gst-launch-1.0` takes it; ` ! appsink` is added where it is missing.
+
+        Raises:
+            SourceError: If OpenCV has no GStreamer, or the pipeline gives no picture.
+        """
+        name = without_password(description)
+        if not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
+            raise SourceError(
+                "the OpenCV that is installed was built without GStreamer, so pipelines cannot be "
+                "run; give the camera's number or address instead (OpenCV reads rtsp and http by "
+                "itself), or install an OpenCV with GStreamer (Debian and Ubuntu: python3-opencv)."
+            )
+        if not re.search(r"\bappsink\b", description):
+            # a picture that nobody took is worth less than the one after it
+            description += " ! videoconvert ! appsink max-buffers=4 drop=true sync=false"
+        super().__init__(
+            SourceKind.PIPELINE,
+            name,
+            open_capture(description, cv2.CAP_GSTREAMER),
+            f"the pipeline {name} gives no picture; try it with gst-launch-1.0.",
+            f"the pipeline {name} stopped giving pictures; check the camera behind it.",
+        )
+
+
+class NetworkStream(_LiveCapture):
+    """A network stream such as rtsp:// or http://; timestamps are the monotonic clock."""
+
+    def __init__(self, url: str, capture: cv2.VideoCapture | None = None) -> None:
+        """Connects and waits for a first picture.
+
+        Args:
+            url: Address of the stream; a user name and password in it are never shown.
+            capture: A connection to it, or None to make one.
+
+        Raises:
+            SourceError: If the address cannot be reached, gives no picture in time, or is a
+                finished file, which would arrive at the network's pace instead of its own.
+        """
+        name = without_password(url)
+        capture = _open_url(url) if capture is None else capture
+        super().__init__(
+            SourceKind.URL,
+            name,
+            capture,
+            f"the stream {name} cannot be opened (waited at most "
+            f"{(OPEN_TIMEOUT_MS + READ_TIMEOUT_MS) / 1000:.0f} s); check the address, the user "
+            "name and password, and the network.",
+            f"the stream {name} stopped giving pictures; check the camera and the network.",
+        )
+        if _is_finished(url, capture):
+            self.close()
+            raise SourceError(
+                f"{name} is a finished video, not a live stream; download it and give the file."
+            )
+
+
+def open_url(url: str, fps: float, source_fps: float | None) -> OnlineVideo | NetworkStream:
+    """Connects once, and finds out whether a finished video or a live stream is behind a URL.
+
+    Args:
+        url: Its address; a user name and password in it are never shown.
+        fps: Frames a second of a finished video that has neither clock nor frame rate.
+        source_fps: Frames a second of a finished video whatever it says, or None.
+
+    Raises:
+        SourceError: If it cannot be reached, or gives no first picture.
+    """
+    capture = _open_url(url)
+    if _is_finished(url, capture):
+        return OnlineVideo(without_password(url), capture, fps, source_fps)
+    return NetworkStream(url, capture)
+
+
+def _is_finished(url: str, capture: cv2.VideoCapture) -> bool:
+    """Whether what was opened is a video of known length; rtsp tells lengths of live streams."""
+    return bool(url.lower().startswith("http") and capture.get(cv2.CAP_PROP_FRAME_COUNT) >= 1)
+
+
+def _open_url(url: str) -> cv2.VideoCapture:
+    """A capture of a network address that does not wait for ever."""
+    backend = file_backend()
+    timeouts = [
+        cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS,
+        cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS,
+    ]  # fmt: skip
+    return open_capture(url, backend, timeouts if backend == cv2.CAP_FFMPEG else ())
+
+
+def without_password(url: str) -> str:
+    """The URL, or text with one in it, without user name and password, for logs and sentences."""
+    return re.sub(r"(?<=://)[^/?#\s]*@", "", url, count=1)

@@ -1,0 +1,93 @@
+"""Watching the pictures of a source: are they frozen, do they come at the right rate?"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.capture.captured import Captured
+from realtime.capture.frozen import FrozenWatch
+from realtime.capture.rate import RateWatch, Turn
+from realtime.event import Event, EventKind
+
+BLACK_LEVEL = 16  # of 255: no pixel of a black picture is brighter
+
+
+class PictureWatch:
+    """Looks at every picture that the loop takes, on the loop's thread."""
+
+    def __init__(
+        self, wanted_fps: float | None = None, frozen_after_s: float | None = None
+    ) -> None:
+        """Starts without a picture.
+
+        Args:
+            wanted_fps: Frames a second that the source should give at least, or None.
+            frozen_after_s: Seconds of the same picture that mean a freeze, or None.
+        """
+        self._rate = RateWatch(wanted_fps) if wanted_fps else None
+        self._freeze = FrozenWatch(frozen_after_s) if frozen_after_s else None
+        self._frozen_s = 0.0
+
+    @property
+    def fps(self) -> float | None:
+        """The measured frame rate, or None while it is not known."""
+        return self._rate.meter.fps if self._rate else None
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the picture is frozen."""
+        return self._frozen_s > 0
+
+    def restart(self) -> None:
+        """Forgets the pictures, as after a loss; what is wrong stays wrong until it is right."""
+        if self._rate:
+            self._rate.meter.restart()
+        if self._freeze:
+            self._freeze.restart()
+
+    def push(self, captured: Captured) -> list[Event]:
+        """Takes the next picture and says what happened."""
+        picture, events = captured.picture, list[Event]()
+        if self._freeze:
+            same_s = self._freeze.push(picture.image, picture.timestamp)
+            if same_s is not None and not self.frozen:
+                events.append(_frozen(captured.wall, same_s, picture.image))
+            elif same_s is None and self.frozen:
+                events.append(_moving(captured.wall, self._frozen_s))
+            self._frozen_s = same_s or 0.0
+        if self._rate:
+            turn = self._rate.push(picture.index, picture.timestamp)
+            if turn is not None:
+                fps = self._rate.meter.fps or 0.0
+                told = _slow if turn is Turn.SLOW else _right
+                events.append(told(captured.wall, fps, self._rate.wanted))
+        return events
+
+
+def _frozen(wall: float, same_s: float, image: NDArray[np.uint8]) -> Event:
+    black = int(image.max()) <= BLACK_LEVEL
+    cure = "it is black: check the light and the lens cap" if black else "restart the camera"
+    text = (
+        f"frozen: the camera has given the same picture for {same_s:.1f} s; forecasts are withheld "
+        f"until it moves; {cure}"
+    )
+    return Event(EventKind.FROZEN, wall, text, values={"seconds": same_s})
+
+
+def _moving(wall: float, frozen_s: float) -> Event:
+    text = f"the picture moves again, it was frozen for {frozen_s:.1f} s"
+    return Event(EventKind.RUNNING, wall, text, values={"seconds": frozen_s})
+
+
+def _slow(wall: float, fps: float, wanted: float) -> Event:
+    text = (
+        f"the camera gives {fps:.1f} frames a second and the model needs {wanted:g}: missing ones "
+        "are filled with the picture before, or count as lost and forecasts are withheld; give it "
+        "more light, a shorter --exposure or a smaller --camera-size; if this is its rate and you "
+        f"accept forecasts from filled-up footage, add --camera-fps {round(fps)}"
+    )
+    return Event(EventKind.RATE, wall, text, values={"fps": fps, "wanted_fps": wanted})
+
+
+def _right(wall: float, fps: float, wanted: float) -> Event:
+    text = f"the camera gives {fps:.1f} frames a second again"
+    return Event(EventKind.RUNNING, wall, text, values={"fps": fps, "wanted_fps": wanted})

@@ -1,0 +1,363 @@
+"""What capture is made of: clocks, requests, rates, pipelines, and what the command line takes."""
+
+import json
+import math
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from test_live_cli import GEOMETRY, Live, bundle, live, video  # noqa: F401
+from test_overlay_sinks import figures
+
+from fishrt.cli import main
+from fishrt.doctor import cameras
+from fishrt.doctor.finding import Finding, Level
+from fishrt.errors import SourceError
+from fishrt.video import SourceInfo, SourceKind, open_source
+from fishrt.video import live as live_module
+from fishrt.video.device_clock import LONGEST_DELAY_S, DeviceClock
+from fishrt.video.factory import absolute_source
+from fishrt.video.request import CameraRequest, ask_camera
+from realtime.capture import Pace, Policy
+from realtime.capture.frozen import FrozenWatch
+from realtime.capture.policy import LIVE_QUEUE_BYTES, queue_capacity
+from realtime.capture.rate import FEWEST_S, RateMeter
+from realtime.event import Event, EventKind
+from realtime.sinks.status import StatusSink
+
+# -- the driver's clock ------------------------------------------------------------------------
+
+
+def test_a_drivers_stamps_are_taken_while_they_are_plausible() -> None:
+    clock = DeviceClock()
+    stamps = [clock.stamp(k / 30, k / 30 + 0.02 + 0.01 * (k % 3)) for k in range(30)]
+    assert stamps == [k / 30 for k in range(30)]
+
+
+@pytest.mark.parametrize(
+    "device",
+    [0.0, -1.0, 1.6e9, 100.2, 100.0 - LONGEST_DELAY_S - 0.1, float("nan"), float("inf")],
+)
+def test_a_clock_that_was_wrong_once_is_never_asked_again(device: float) -> None:
+    clock = DeviceClock()
+    assert clock.stamp(device, 100.0) == 100.0
+    assert clock.stamp(100.01, 100.03) == 100.03
+    assert not clock.trusted
+
+
+def test_a_stamp_that_is_given_twice_ends_the_trust() -> None:
+    clock = DeviceClock()
+    assert [clock.stamp(5.0, 5.01), clock.stamp(5.0, 5.04)] == [5.0, 5.04]
+
+
+class FakeDriver:
+    """A Video4Linux camera that gives what it likes."""
+
+    def __init__(self, obeys: bool = True, backend: str = "V4L2") -> None:
+        self.set_to: dict[int, float] = {}
+        self.own = {cv2.CAP_PROP_FPS: 30.0, cv2.CAP_PROP_EXPOSURE: -1.0}
+        self.own |= {cv2.CAP_PROP_FRAME_WIDTH: 640.0, cv2.CAP_PROP_FRAME_HEIGHT: 480.0}
+        self.obeys, self.backend = obeys, backend
+        self.grabbed, self.now = 0, 50.0
+        self.damaged: set[int] = set()
+
+    def isOpened(self) -> bool:
+        return True
+
+    def getBackendName(self) -> str:
+        return self.backend
+
+    def set(self, name: int, value: float) -> bool:
+        self.set_to[name] = value
+        return self.obeys
+
+    def get(self, name: int) -> float:
+        if name == cv2.CAP_PROP_POS_MSEC:
+            return 1000.0 * (self.now - 0.03)
+        return (self.set_to | ({} if self.obeys else self.own) if self.set_to else self.own).get(
+            name, 0.0
+        )
+
+    def grab(self) -> bool:
+        self.grabbed += 1
+        self.now += 1 / 30
+        return self.grabbed < 200
+
+    def retrieve(self) -> tuple[bool, np.ndarray | None]:
+        damaged = self.grabbed in self.damaged
+        return not damaged, None if damaged else np.full((4, 6, 3), self.grabbed % 256, np.uint8)
+
+    def release(self) -> None:
+        pass
+
+
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
+    made = FakeDriver()
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *_: made)
+    monkeypatch.setattr(live_module, "time", SimpleNamespace(monotonic=lambda: made.now))
+    return made
+
+
+def test_pictures_of_a_camera_carry_its_drivers_time(driver: FakeDriver) -> None:
+    source = open_source("0")
+    times = [frame.timestamp for _ in range(5) if (frame := source.read())]
+    assert times == pytest.approx([50.0 + (k + 1) / 30 - 0.03 for k in range(5)])
+
+
+def test_other_backends_are_stamped_on_arrival(driver: FakeDriver) -> None:
+    driver.backend = "AVFOUNDATION"
+    frame = open_source("0").read()
+    assert frame is not None
+    assert frame.timestamp == pytest.approx(50.0 + 1 / 30)
+
+
+def test_a_picture_that_cannot_be_decoded_is_passed_over(driver: FakeDriver) -> None:
+    driver.damaged = {3, 4}
+    source = open_source("0")
+    levels = [int(frame.image[0, 0, 0]) for _ in range(4) if (frame := source.read())]
+    assert levels == [1, 2, 5, 6]
+    driver.damaged = set(range(200))
+    with pytest.raises(SourceError, match="stopped giving pictures"):
+        source.read()
+
+
+# -- what a camera is asked for ----------------------------------------------------------------
+
+WISHES = CameraRequest(fps=60.0, size=(320, 240), exposure_ms=4.0)
+
+
+def test_a_camera_that_obeys_is_asked_and_nothing_is_said(driver: FakeDriver) -> None:
+    source = open_source("0", request=WISHES)
+    assert source.info.notes == ()
+    asked = driver.set_to
+    assert asked[cv2.CAP_PROP_FPS] == 60.0
+    assert (asked[cv2.CAP_PROP_FRAME_WIDTH], asked[cv2.CAP_PROP_FRAME_HEIGHT]) == (320, 240)
+    assert asked[cv2.CAP_PROP_AUTO_EXPOSURE] == 1  # manual, for Video4Linux
+    assert asked[cv2.CAP_PROP_EXPOSURE] == 40  # in steps of 100 microseconds
+
+
+def test_a_camera_that_does_not_obey_is_a_sentence_for_each_wish(driver: FakeDriver) -> None:
+    driver.obeys = False
+    size, fps, exposure = open_source("0", request=WISHES).info.notes
+    assert "camera 0 was asked for pictures of 320x240 and gives 640x480" in size
+    assert "was asked for 60 frames a second and says 30" in fps
+    assert "was asked for an exposure of 4 ms and does not let it be set" in exposure
+    assert all(note.endswith(".") for note in (size, fps, exposure))
+
+
+@pytest.mark.parametrize(
+    ("backend", "milliseconds", "set_to"),
+    [("DSHOW", 4.0, -8), ("MSMF", 1000.0, 0), ("DSHOW", 33.0, -5)],
+)
+def test_windows_counts_exposure_in_powers_of_two(
+    backend: str, milliseconds: float, set_to: int
+) -> None:
+    camera = FakeDriver(backend=backend)
+    assert ask_camera(camera, "camera 0", CameraRequest(exposure_ms=milliseconds)) == ()
+    assert camera.set_to[cv2.CAP_PROP_EXPOSURE] == set_to
+
+
+def test_an_exposure_that_cannot_be_set_at_all_is_said() -> None:
+    camera = FakeDriver(backend="AVFOUNDATION")
+    (note,) = ask_camera(camera, "camera 0", CameraRequest(exposure_ms=5))
+    assert "cannot be set through AVFOUNDATION" in note
+
+
+@pytest.mark.parametrize(
+    ("request_", "option"),
+    [
+        (CameraRequest(fps=15), "--camera-fps"),
+        (CameraRequest(size=(1, 1)), "--camera-size"),
+        (CameraRequest(exposure_ms=1), "--exposure"),
+    ],
+)
+def test_a_file_cannot_be_asked(video: Path, request_: CameraRequest, option: str) -> None:  # noqa: F811
+    with pytest.raises(SourceError, match=f"{option} can be asked of cameras of this computer"):
+        open_source(str(video), request=request_)
+
+
+# -- pipelines ---------------------------------------------------------------------------------
+
+without_gstreamer = pytest.mark.skipif(
+    cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER), reason="this OpenCV has GStreamer"
+)
+
+
+@without_gstreamer
+@pytest.mark.parametrize(
+    "text", ["gst:videotestsrc", "videotestsrc ! appsink", "rtspsrc location=rtsp://a/b ! appsink"]
+)
+def test_a_pipeline_without_gstreamer_is_one_sentence(text: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        open_source(text)
+    assert "built without GStreamer" in str(caught.value)
+    assert "give the camera's number or address instead" in str(caught.value)
+
+
+def test_a_pipeline_is_given_to_gstreamer(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+
+    def open_it(*arguments: object) -> FakeDriver:
+        opened.append(arguments)
+        return FakeDriver(backend="GSTREAMER")
+
+    monkeypatch.setattr(cv2, "VideoCapture", open_it)
+    monkeypatch.setattr(cv2.videoio_registry, "hasBackend", lambda _: True)
+    source = open_source("gst:rtspsrc location=rtsp://me:secret@tank/a ! decodebin")
+    assert source.info.kind is SourceKind.PIPELINE
+    assert source.info.is_live
+    assert source.info.name == "rtspsrc location=rtsp://tank/a ! decodebin"
+    text, backend, _ = opened[0]
+    assert backend == cv2.CAP_GSTREAMER
+    assert str(text).startswith("rtspsrc location=rtsp://me:secret@tank/a ! decodebin ! ")
+    assert "appsink" in str(text)
+    open_source("v4l2src ! appsink name=mine")
+    assert opened[1][0] == "v4l2src ! appsink name=mine"
+
+
+def test_the_name_of_a_pipeline_hides_its_password() -> None:
+    assert absolute_source("rtspsrc location=rtsp://u:p@h/a ! appsink") == (
+        "rtspsrc location=rtsp://h/a ! appsink"
+    )
+
+
+# -- rates, freezes, room ----------------------------------------------------------------------
+
+
+@given(fps=st.floats(1, 120), seconds=st.floats(FEWEST_S + 1.5, 30), jitter=st.floats(0, 0.4))
+def test_the_measured_rate_is_the_true_one(fps: float, seconds: float, jitter: float) -> None:
+    rng = np.random.default_rng(1)
+    meter = RateMeter()
+    for k in range(round(fps * seconds)):
+        meter.push(k, 1e5 + (k + float(rng.uniform(-jitter, jitter))) / fps)
+    assert meter.fps is not None
+    # both ends of at least two seconds may be off by the jitter
+    assert abs(meter.fps - fps) <= 2 * jitter / FEWEST_S * 1.5 + 1e-6 * fps
+    assert len(meter._seen) <= 5 * fps + 2 + 2 * jitter
+
+
+def test_pictures_that_were_dropped_here_count_for_the_rate() -> None:
+    meter = RateMeter()
+    for k in [*range(60), *range(90, 150)]:  # the queue was full for a second
+        meter.push(k, k / 30)
+    assert meter.fps == pytest.approx(30)
+
+
+def test_one_changed_bit_is_a_picture_that_moves() -> None:
+    watch = FrozenWatch(1.0)
+    still = np.zeros((50, 70, 3), np.uint8)
+    for k in range(90):
+        image = still.copy()
+        image[49, 69, 2] = k % 25 == 24  # once in less than a second, in the last pixel
+        assert watch.push(image, k / 30) is None
+    # the last change was at picture 74
+    said = {k: watch.push(still.copy(), k / 30) for k in range(90, 120)}
+    assert [k for k, same_s in said.items() if same_s is not None] == list(range(105, 120))
+    assert said[105] == pytest.approx(1.0)
+
+
+def test_two_pictures_of_a_very_slow_camera_are_no_freeze() -> None:
+    watch = FrozenWatch(1.0)
+    still = np.zeros((5, 7), np.uint8)
+    assert [watch.push(still, 2.0 * k) is None for k in range(5)] == [True] * 3 + [False] * 2
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "fps", "pictures"),
+    [(640, 480, 30.0, 90), (640, 480, None, 90), (640, 480, 60.0, 180), (640, 480, 10.0, 90),
+     (3840, 2160, 30.0, 24), (1920, 1080, 30.0, 43)],
+)  # fmt: skip
+def test_room_for_three_seconds_but_not_for_all_of_the_memory(
+    width: int, height: int, fps: float | None, pictures: int
+) -> None:
+    info = SourceInfo(SourceKind.CAMERA, "0", width, height, fps, None)
+    assert queue_capacity(info, Pace.REALTIME, Policy.KEEP_UP) == pictures
+    assert pictures == 24 or pictures * width * height * 3 <= LIVE_QUEUE_BYTES
+
+
+# -- the status line ---------------------------------------------------------------------------
+
+
+def test_the_status_says_at_once_that_the_camera_is_lost_and_until_it_is_back() -> None:
+    with Path("/dev/null").open("w") as nowhere:
+        console = Console(file=nowhere, force_terminal=True, record=True, width=200)
+        sink = StatusSink(figures, 0.5, console)
+
+        def tell(kind: EventKind, **values: float) -> None:
+            sink.event(Event(kind, 0.0, f"told of {kind}", values=values))
+
+        tell(EventKind.CAMERA_LOST)
+        tell(EventKind.RATE, fps=17.0, wanted_fps=30.0)
+        tell(EventKind.FROZEN, seconds=1.0)
+        assert [text.split(" since ")[0] for text in sink._trouble.values()] == [
+            "camera lost",
+            "camera gives 17.0 of 30 fps",
+            "frozen",
+        ]
+        tell(EventKind.CAMERA_BACK, seconds=2.0)
+        tell(EventKind.RUNNING, fps=30.0, wanted_fps=30.0)
+        assert list(sink._trouble) == [EventKind.FROZEN]
+        tell(EventKind.RUNNING, seconds=4.0)
+        assert sink._trouble == {}
+        sink.close()
+    text = console.export_text()
+    assert "told of camera-lost" in text
+    assert "camera lost since" in text
+
+
+# -- the command line --------------------------------------------------------------------------
+
+
+def test_cameras_are_listed(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    found = [
+        Finding("cameras", Level.OK, "camera 0 (Tank) gives 640x480", None, {"number": 0}),
+        Finding("cameras", Level.WARNING, "camera 2 (Webcam) is busy", "close it", {"number": 2}),
+    ]
+    monkeypatch.setattr(cameras, "check_cameras", lambda: found)
+    said = []
+    for options in ([], ["--json"]):
+        monkeypatch.setattr(sys, "argv", ["fishrt", "live", "--list-cameras", *options])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert not ended.value.code
+        said.append(capfd.readouterr().out)
+    assert said[0] == "camera 0 (Tank) gives 640x480\ncamera 2 (Webcam) is busy; close it\n"
+    assert json.loads(said[1]) == [{"number": 0}, {"number": 2}]
+
+
+@pytest.mark.parametrize("size", ["640", "0x480", "640x480x3", "wide"])
+def test_a_size_that_is_none_is_a_usage_error(live: Live, size: str) -> None:  # noqa: F811
+    ended = live("--camera-size", size)
+    assert (ended.code, ended.out) == (2, "")
+    assert "is no size such as 640x480" in ended.err.replace("\n", " ")
+
+
+def test_wishes_for_a_file_are_refused(live: Live) -> None:  # noqa: F811
+    ended = live("--exposure", "5", "--camera-fps", "15")
+    assert (ended.code, ended.out) == (3, "")
+    assert "--camera-fps and --exposure can be asked of cameras" in ended.assert_one_sentence()
+
+
+def test_a_still_file_is_frozen_where_that_is_asked_for(
+    live: Live,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "still.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30.0, (64, 48))
+    for _ in range(40):
+        writer.write(np.full((48, 64, 3), 90, np.uint8))
+    writer.release()
+    assert {line["reason"] for line in live(camera=path).lines} == {"filling", None}
+    ended = live("--frozen-after", "0.5", camera=path)
+    assert [line["reason"] for line in ended.lines[15:]] == ["frozen"] * 25
+    assert "the camera has given the same picture for 0.5 s" in ended.err
+    assert math.isclose(ended.lines[14]["media_time"], 14 / 30, abs_tol=1e-3)
