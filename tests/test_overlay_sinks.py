@@ -23,6 +23,7 @@ from realtime.options import LiveOptions
 from realtime.overlay import BURST, FOOTER_HEIGHT, FRAME_WIDTH, TRACE_SECONDS, Overlay
 from realtime.sinks.jsonl import JsonlSink
 from realtime.sinks.open import make_sinks
+from realtime.sinks.outbox import Outbox
 from realtime.sinks.status import StatusSink, status_line
 from realtime.sinks.video import QUEUE_PICTURES, VideoRecorder
 from realtime.sinks.window import REDRAW_S, WindowSink, display_exists, window_opens, window_wanted
@@ -309,8 +310,8 @@ def test_a_recorder_stops_before_the_disk_is_full(
 ) -> None:
     free = [10**12, 10**12, 10**6]
     usage = type("Usage", (), {"free": property(lambda self: free.pop(0))})
-    monkeypatch.setattr("realtime.sinks.video.shutil.disk_usage", lambda _: usage())
-    monkeypatch.setattr("realtime.sinks.video.CHECK_SPACE_FRAMES", 5)
+    monkeypatch.setattr("realtime.sinks.recording.shutil.disk_usage", lambda _: usage())
+    monkeypatch.setattr("realtime.sinks.recording.CHECK_SPACE_FRAMES", 5)
     path = tmp_path / "o.mp4"
     recorder = VideoRecorder(path, overlay, figures, FPS, may_drop=False)
     for frame in range(6):
@@ -377,7 +378,13 @@ def test_without_a_python_to_try_it_no_window_is_opened(monkeypatch: pytest.Monk
 def test_the_window_is_a_sink_only_when_wanted_and_the_status_comes_last(window: bool) -> None:
     console = Console(file=open(os.devnull, "w"), force_terminal=False)  # noqa: SIM115, PTH123
     sinks = make_sinks(
-        LiveOptions(window=window), Config(), 0.5, Policy.KEEP_UP, LiveStats(FPS, 120), console
+        LiveOptions(window=window),
+        Config(),
+        0.5,
+        Policy.KEEP_UP,
+        LiveStats(FPS, 120),
+        console,
+        Outbox(),
     )
     assert [type(sink) for sink in sinks] == ([WindowSink] if window else []) + [StatusSink]
     for sink in sinks:
@@ -390,27 +397,29 @@ def test_sinks_that_were_opened_are_closed_when_a_later_one_cannot_be(
     closed = []
     close = VideoRecorder.close
     monkeypatch.setattr(VideoRecorder, "close", lambda self: closed.append(self) or close(self))
-    options = LiveOptions(output=str(tmp_path / "none" / "log"), record=tmp_path / "o.mp4")
+    options = LiveOptions(outputs=(str(tmp_path / "none" / "log"),), record=tmp_path / "o.mp4")
     with pytest.raises(OutputError, match="folder does not exist"):
-        make_sinks(options, Config(), 0.5, Policy.KEEP_UP, LiveStats(FPS, 120), Console())
+        make_sinks(options, Config(), 0.5, Policy.KEEP_UP, LiveStats(FPS, 120), Console(), Outbox())
     assert [type(sink) for sink in closed] == [VideoRecorder]
 
 
 def test_a_start_that_fails_leaves_no_file(tmp_path: Path) -> None:
-    options = LiveOptions(output=str(tmp_path / "log.jsonl"), record=tmp_path / "o.gif")
+    options = LiveOptions(outputs=(str(tmp_path / "log.jsonl"),), record=tmp_path / "o.gif")
     with pytest.raises(OutputError, match=r"ends with \.mp4"):
-        make_sinks(options, Config(), 0.5, Policy.KEEP_UP, LiveStats(FPS, 120), Console())
+        make_sinks(options, Config(), 0.5, Policy.KEEP_UP, LiveStats(FPS, 120), Console(), Outbox())
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("option", ["output", "record"])
+@pytest.mark.parametrize("option", ["outputs", "events", "record", "record_raw"])
 def test_the_footage_is_never_written_over(tmp_path: Path, option: str) -> None:
     footage = tmp_path / "tank.mp4"
     footage.write_bytes(b"precious")
-    target = footage if option == "record" else str(footage)
+    target = {"outputs": (str(footage),), "events": str(footage)}.get(option, footage)
     options = LiveOptions(camera=str(footage), overwrite=True, **{option: target})
     with pytest.raises(OutputError, match="is the footage itself"):
-        make_sinks(options, Config(), 0.5, Policy.EVERY_FRAME, LiveStats(FPS, 120), Console())
+        make_sinks(
+            options, Config(), 0.5, Policy.EVERY_FRAME, LiveStats(FPS, 120), Console(), Outbox()
+        )
     assert footage.read_bytes() == b"precious"
 
 
