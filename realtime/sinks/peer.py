@@ -44,7 +44,6 @@ class PeerSink(QueuedSink[Item]):
         *,
         room: int = PEER_ROOM,
         when_full: WhenFull = WhenFull.DROP_OLDEST,
-        first_retry_s: float = FIRST_RETRY_S,
     ) -> None:
         """Starts the thread, which connects.
 
@@ -55,11 +54,10 @@ class PeerSink(QueuedSink[Item]):
             outbox: Where failure and return are told.
             room: Frames that the queue holds.
             when_full: What gives way then, as long as the other end is there.
-            first_retry_s: Seconds until the first new try; doubled after each, up to 30.
         """
         self._peer = peer
         self._told = outbox
-        self._first_retry_s = self._retry_s = first_retry_s
+        self._retry_s = FIRST_RETRY_S
         self._gone = False
         self._unheard: Exception | None = None  # the failure since which nothing got through
         super().__init__(name, peer, take, room, when_full, outbox, PEER_CLOSE_S)
@@ -135,16 +133,16 @@ class PeerSink(QueuedSink[Item]):
     def _got_through(self) -> None:
         if self._unheard is not None:
             self._unheard = None
-            self._retry_s = self._first_retry_s
+            self._retry_s = FIRST_RETRY_S
             self._told.put(EventKind.SINK_BACK, f"{self.name} is back")
 
     def _keep(self, job: Event | tuple[Item]) -> None:
         """An event waits for the next contact; a frame would be old by then."""
-        if isinstance(job, Event):
-            with self._changed:
+        with self._changed:
+            if isinstance(job, Event):
                 self._events.appendleft(job)
-        else:
-            self.dropped += 1
+            else:
+                self.dropped += 1
 
     def _lose(self, job: Event | tuple[Item]) -> None:
         if isinstance(job, Event):

@@ -75,15 +75,18 @@ class FragmentedVideo:
         self._path = path
         self._last = -1
         try:
-            self._file = path.open("wb", buffering=0)
-            self._container: Any = av.open(self._file, "w", format="mp4", options=FRAGMENTED)
+            self._container: Any = av.open(str(path), "w", format="mp4", options=FRAGMENTED)
             self._stream = self._add_stream(fps, size)
         except OSError as error:
             raise output_error(path, error) from error
 
     def write(self, picture: NDArray[np.uint8], seconds: float) -> None:
         """Encodes a picture; see `VideoFile.write`."""
-        frame = self._frame.from_ndarray(picture, "gray" if picture.ndim == 2 else "bgr24")
+        if picture.ndim == 3:  # OpenCV is three times as fast at it as FFmpeg, and exact
+            yuv = cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420)
+            frame = self._frame.from_ndarray(yuv, "yuv420p")
+        else:
+            frame = self._frame.from_ndarray(picture, "gray")
         self._last = max(round(seconds * CLOCK), self._last + 1)
         frame.pts = self._last
         frame.time_base = Fraction(1, CLOCK)
@@ -100,8 +103,6 @@ class FragmentedVideo:
             container.close()
         except OSError as error:
             raise output_error(self._path, error) from error
-        finally:
-            self._file.close()
 
     def _mux(self, frame: Any) -> None:
         try:

@@ -1,6 +1,7 @@
 """A serial line or a control line of it, by pyserial: hardware that is switched by the alarm."""
 
 import re
+import time
 from typing import Any
 
 from fishrt.cli.extras import require
@@ -11,6 +12,7 @@ from realtime.update import Update
 
 DEFAULT_BAUD = 115_200
 WRITE_TIMEOUT_S = 2.0
+STALE_S = 1.0  # a device that comes back is not triggered by what it missed
 CONTROL_LINES = ("rts", "dtr")
 HEXADECIMAL = re.compile(r"0x([0-9a-fA-F]{2})+")
 ESCAPES = {r"\n": "\n", r"\r": "\r", r"\t": "\t", r"\0": "\0"}
@@ -19,8 +21,8 @@ ESCAPES = {r"\n": "\n", r"\r": "\r", r"\t": "\t", r"\0": "\0"}
 class SerialPeer:
     """Writes bytes, or sets a control line, when the alarm starts and when it ends.
 
-    At the start, after a loss and at the end the line is set to what holds then: hardware never
-    stays on because fishrt left.
+    At the start, after a loss and at the end it is switched off: hardware never stays on because
+    fishrt left.
     """
 
     def __init__(self, address: Address) -> None:
@@ -44,19 +46,18 @@ class SerialPeer:
         if self._line is not None and self._line not in CONTROL_LINES:
             raise ConfigError(f"--to {address.name}: line must be rts or dtr, not {self._line!r}.")
         self._port: Any = None
-        self._alarm = False
 
     def connect(self) -> bool:
-        """Opens the device and sets it to what holds now."""
+        """Opens the device and switches it off."""
         import serial
 
         port = serial.Serial(baudrate=self._baud, write_timeout=WRITE_TIMEOUT_S)
         port.port = self._device
         if self._line is not None:  # before it is open, or the line is up for a moment
-            setattr(port, self._line, self._alarm)
+            setattr(port, self._line, False)
         port.open()
         self._port = port
-        self._set()
+        self._switch(False)
         return True
 
     def write(self, item: Update) -> None:
@@ -64,10 +65,11 @@ class SerialPeer:
         del item
 
     def event(self, event: Event) -> None:
-        """Switches on at the start of an alarm and off at its end."""
-        if event.kind in (EventKind.ALARM_START, EventKind.ALARM_END):
-            self._alarm = event.kind is EventKind.ALARM_START
-            self._set()
+        """Switches on at the start of an alarm and off at its end; not on if that is long ago."""
+        if event.kind is EventKind.ALARM_END:
+            self._switch(False)
+        elif event.kind is EventKind.ALARM_START and time.time() - event.wall <= STALE_S:
+            self._switch(True)
 
     def close(self) -> None:
         """Switches off and closes the device."""
@@ -79,9 +81,6 @@ class SerialPeer:
         finally:
             self._port = None
             port.close()
-
-    def _set(self) -> None:
-        self._switch(self._alarm)
 
     def _switch(self, on: bool) -> None:
         if self._line is not None:
