@@ -1,6 +1,7 @@
 """Overlay and sinks: what is drawn, written, recorded, shown, and what is left alone."""
 
 import dataclasses
+import errno
 import json
 import os
 import sys
@@ -198,6 +199,29 @@ def test_a_log_writes_whole_lines_also_where_the_system_takes_parts(
     monkeypatch.undo()
     assert path.read_text() == said().to_json() + "\n"
     sink.close()
+
+
+def test_a_line_for_which_the_disk_has_no_room_leaves_no_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, path = os.write, tmp_path / "log.jsonl"
+    sink = JsonlSink(str(path))
+    sink.write(update(said(1), noise(2, 2)))
+    room = [10, 20]
+
+    def write(descriptor: int, data: memoryview) -> int:
+        if not room:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        return whole(descriptor, bytes(data[: room.pop()]))
+
+    monkeypatch.setattr(os, "write", write)
+    with pytest.raises(OutputError, match="the disk is full"):
+        sink.write(update(said(2), noise(2, 2)))
+    monkeypatch.undo()
+    assert path.read_text() == said(1).to_json() + "\n"
+    sink.write(update(said(3), noise(2, 2)))  # and the next one stands where it belongs
+    sink.close()
+    assert path.read_text() == said(1).to_json() + "\n" + said(3).to_json() + "\n"
 
 
 def test_a_log_never_holds_nan() -> None:

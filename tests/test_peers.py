@@ -278,6 +278,7 @@ def test_a_serial_device_that_comes_back_is_not_triggered_by_what_it_missed(
         sink.event(alarm(True, wall=time.time() + 60.0))  # holds when it is back, however slow
         events: list[tuple[EventKind, str]] = []
         until(lambda: events.extend(said(outbox)) or events, "the failure")
+        until(lambda: "cannot be opened: no such file" in str(sink._unheard), "a new try")
         ours, theirs = os.openpty()
         device.symlink_to(os.ttyname(theirs))
         assert _read(ours, 3) == b"001"  # off, the end of the old alarm, the new one

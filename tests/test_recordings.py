@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from realtime.forecast import Forecast, Reason
 from realtime.options import LiveOptions
 from realtime.session import run_live
 from realtime.sinks import video_file
+from realtime.sinks.jsonl import JsonlSink
 from realtime.sinks.recording import fitted
 from realtime.sinks.table import CsvSink, ParquetSink
 from realtime.sinks.video import CameraRecorder
@@ -273,6 +275,22 @@ def test_over_a_camera_a_full_disk_costs_one_file_and_is_said_at_once_and_at_the
     assert reports[str(log)].error is None
     assert reports["/dev/full"].error is not None
     assert reports["/dev/full"].dropped > 0
+
+
+def test_a_disk_that_hangs_costs_the_forecasts_nothing(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hung = threading.Event()
+    monkeypatch.setattr(JsonlSink, "write", lambda sink, update: hung.wait())
+    monkeypatch.setattr("realtime.sinks.files.MANY_CLOSE_S", 0.1)
+    log, table = tmp_path / "log.jsonl", tmp_path / "log.csv"
+    summary, said = run(bundle, outputs=(str(log), str(table)), frames=30)
+    hung.set()
+    assert summary is not None
+    assert summary.figures.frames == 30
+    assert summary.figures.late == 0
+    assert table.read_bytes().count(b"\n") == 31
+    assert f"{log} could not be finished within" in said
 
 
 @pytest.mark.parametrize("target", ["/nowhere/log.csv", "log.jsonl twice"])

@@ -78,7 +78,7 @@ class LineFile:
         """Takes the beginning of a line back for which there was no room: only files can."""
         if written and self._descriptor is not None:
             with contextlib.suppress(OSError):
-                os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - written)
+                os.ftruncate(self._descriptor, os.lseek(self._descriptor, -written, os.SEEK_CUR))
 
 
 class JsonlSink:

@@ -52,13 +52,13 @@ class ParquetSink:
 
     A Parquet file is readable only once its end is written, so a run that is killed would leave
     nothing. Its rows are in the folder then; the next run with this name makes a file of them.
+
+    Attributes:
+        recovered: The file with the rows of an earlier run that was cut off, or None.
     """
 
     def __init__(self, target: Path, *, overwrite: bool = False) -> None:
         """Opens the folder.
-
-        Attributes:
-            recovered: The file with the rows of an earlier run that was cut off, or None.
 
         Args:
             target: The file to make.

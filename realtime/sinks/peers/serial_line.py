@@ -1,11 +1,13 @@
 """A serial line or a control line of it, by pyserial: hardware that is switched by the alarm."""
 
+import errno
+import os
 import re
 import time
 from typing import Any
 
 from fishrt.cli.extras import require
-from fishrt.errors import ConfigError
+from fishrt.errors import ConfigError, OutputError
 from realtime.event import Event, EventKind
 from realtime.sinks.address import Address
 from realtime.update import Update
@@ -55,7 +57,10 @@ class SerialPeer:
         port.port = self._device
         if self._line is not None:  # before it is open, or the line is up for a moment
             setattr(port, self._line, False)
-        port.open()
+        try:
+            port.open()
+        except serial.SerialException as error:
+            raise self._problem(error) from error
         self._port = port
         self._switch(False)
         return True
@@ -81,6 +86,13 @@ class SerialPeer:
         finally:
             self._port = None
             port.close()
+
+    def _problem(self, error: OSError) -> OutputError:
+        reason = os.strerror(error.errno).lower() if error.errno else str(error)
+        cure = "check its name and its plug"
+        if error.errno == errno.EACCES:
+            cure = "on Linux, add yourself to the group dialout"
+        return OutputError(f"the serial line {self._device} cannot be opened: {reason}; {cure}.")
 
     def _switch(self, on: bool) -> None:
         if self._line is not None:
