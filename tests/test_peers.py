@@ -345,7 +345,7 @@ def test_lsl_inlets_find_the_probability_and_the_markers() -> None:
 
         inlets = []
         for wanted in (name, f"{name}-events"):
-            found = pylsl.resolve_byprop("name", wanted, timeout=PATIENCE_S)
+            found = pylsl.resolve_byprop("name", wanted, timeout=5.0)
             if not found:
                 pytest.skip("this machine lets no stream be found on its loopback")
             inlets.append(pylsl.StreamInlet(found[0]))
