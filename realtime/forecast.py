@@ -3,6 +3,7 @@
 import enum
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 
 class Reason(enum.StrEnum):
@@ -52,10 +53,14 @@ class Forecast:
     alarm: bool = False
     change: float | None = None
 
+    def to_record(self) -> dict[str, Any]:
+        """The forecast as plain values by name, rounded as they are written down."""
+        record = asdict(self)
+        for name in ("media_time", "capture_time", "emit_time"):
+            record[name] = round(record[name], 6)
+        record["latency_ms"] = round(self.latency_ms, 3)
+        return record
+
     def to_json(self) -> str:
         """The forecast as one line of JSON, without the line break."""
-        fields = asdict(self)
-        for name in ("media_time", "capture_time", "emit_time"):
-            fields[name] = round(fields[name], 6)
-        fields["latency_ms"] = round(self.latency_ms, 3)
-        return json.dumps(fields, separators=(",", ":"), allow_nan=False)
+        return json.dumps(self.to_record(), separators=(",", ":"), allow_nan=False)

@@ -19,6 +19,7 @@ from realtime.keeping_up import MAX_LAG_S, KeepUp
 from realtime.lanes import Forecaster
 from realtime.pipeline import Evaluated, FramePipeline
 from realtime.scoring import UNSCORED, Scoring
+from realtime.sinks.outbox import Outbox
 from realtime.sinks.sink import Sink
 from realtime.stats import LiveStats
 from realtime.update import Update
@@ -48,6 +49,7 @@ class LiveLoop:
         stats: LiveStats,
         rule: DecisionRule,
         scoring: Scoring | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
         """Connects the parts; `run` runs them.
 
@@ -60,6 +62,7 @@ class LiveLoop:
             stats: What is counted.
             rule: When probabilities become an alarm, and when it ends.
             scoring: Learns what came true, or None.
+            outbox: Where other threads leave events, or None.
         """
         self._capture = capture
         self._resampler = resampler
@@ -71,6 +74,7 @@ class LiveLoop:
         self._scoring = scoring
         self._keep_up = KeepUp(resampler.fps)
         self._skips_told = -math.inf
+        self._outbox = outbox
         self._before: NDArray[np.uint8] | None = None
         self._shown: Captured | None = None
 
@@ -87,6 +91,8 @@ class LiveLoop:
             ConfigError: If the preprocessing does not fit the picture.
         """
         while not stop():
+            for event in self._outbox.drain() if self._outbox else ():
+                self.tell(event)
             captured = self._capture.get(GET_TIMEOUT_S)
             self._stats.losses = self._capture.losses
             for event in self._capture.events():

@@ -22,8 +22,11 @@ class LiveOptions:
         allow_untrained_stream: Whether stream forecasts of a window-trained model are wanted.
         every: Frames from one forecast to the next, or None to let the budget decide.
         threshold: Probability from which on a burst is forecast, or None for the bundle's.
-        output: Path of the log of JSON lines, `-` for stdout, or None for no log.
+        outputs: Paths of logs; `.csv` and `.parquet` are tables, all else JSON lines, `-` stdout.
+        events: Path of the log of events as JSON lines, or None.
+        to: Addresses of programs, brokers and devices that are told live.
         record: Path of the overlay video, or None.
+        record_raw: Path of the video of the camera's own picture, or None.
         overwrite: Whether existing files may be replaced.
         window: Whether to show a window.
         frames: Frames to write at most, or None.
@@ -44,8 +47,11 @@ class LiveOptions:
     allow_untrained_stream: bool = False
     every: int | None = None
     threshold: float | None = None
-    output: str | None = None
+    outputs: tuple[str, ...] = ()
+    events: str | None = None
+    to: tuple[str, ...] = ()
     record: Path | None = None
+    record_raw: Path | None = None
     overwrite: bool = False
     window: bool = False
     frames: int | None = None

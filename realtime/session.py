@@ -9,7 +9,7 @@ from rich.console import Console
 from fishrt.bundle import Bundle, load_bundle
 from fishrt.config import Config, TrainMode
 from fishrt.decision import USUAL
-from fishrt.errors import SourceError
+from fishrt.errors import OutputError, SourceError
 from fishrt.events import DecisionRule
 from fishrt.preprocess import Preprocessor
 from fishrt.video import VideoSource, open_source
@@ -24,9 +24,10 @@ from realtime.modes import checked_mode
 from realtime.options import LiveOptions
 from realtime.replay import is_recording, open_replay
 from realtime.sinks.open import make_sinks
+from realtime.sinks.outbox import Outbox
+from realtime.sinks.queued import QueuedSink, SinkReport
 from realtime.sinks.sink import Sink, close_all
 from realtime.sinks.status import StatusSink
-from realtime.sinks.video import VideoRecorder
 from realtime.sinks.window import WindowSink
 from realtime.stats import LiveStats, StatsSnapshot
 from realtime.stopping import StopRequest
@@ -50,7 +51,8 @@ def run_live(
         SourceError: If the source cannot be opened or fails, or had fewer frames than a clip.
         ConfigError: If a setting is wrong.
         BundleError: If the bundle cannot be used.
-        OutputError: If a result cannot be written.
+        OutputError: If a result cannot be written; where the run went on without it, at the end.
+        MissingExtraError: If a sink's library is not installed.
     """
     bundle = load_bundle(options.bundle)
     config = bundle.metadata.config
@@ -67,8 +69,9 @@ def run_live(
     stats = LiveStats(fps, config.clip.geometry.frames)
     rule = decision_rule(bundle, options.threshold)
     sinks: list[Sink] = []
+    outbox = Outbox()
     with StopRequest() as request, closing(capture, sinks):
-        sinks += make_sinks(options, config, rule.threshold, capture.policy, stats, console)
+        sinks += make_sinks(options, config, rule.threshold, capture.policy, stats, console, outbox)
         if source.info.is_live:
             capture.start()  # drains the camera, and lets the budget see its cost
         forecaster, budget = make_forecaster(bundle, mode, options, paced_fps(options, fps, source))
@@ -78,26 +81,40 @@ def run_live(
         else:
             capture.start()
         resampler = resampler_of(source, fps, options.request)
-        loop = LiveLoop(capture, resampler, preprocessor, forecaster, sinks, stats, rule)
+        loop = LiveLoop(
+            capture, resampler, preprocessor, forecaster, sinks, stats, rule, outbox=outbox
+        )
         try:
             end = loop.run(_stop_asked(request, sinks), options.frames)
         finally:
             status = [sink for sink in sinks if isinstance(sink, StatusSink)]
             for sink in status:  # off the screen before anything else is said
                 sink.close()
-    recorders = [sink for sink in sinks if isinstance(sink, VideoRecorder)]
+    reports = tuple(sink.report() for sink in sinks if isinstance(sink, QueuedSink))
     summary = LiveSummary(
         end=end,
         figures=stats.snapshot(),
         budget=budget,
-        unrecorded=sum(recorder.dropped for recorder in recorders),
+        sinks=reports,
         interrupted=request.received and end is LoopEnd.STOPPED,
         note=source.ended_early if end is LoopEnd.SOURCE_ENDED else None,
     )
     done(summary)
+    raise_sink_failure(reports)
     if end is LoopEnd.SOURCE_ENDED:
         require_a_clip(options.footage, config, summary.figures)
     return summary
+
+
+def raise_sink_failure(reports: Sequence[SinkReport]) -> None:
+    """Ends a run that went on without a sink with that sink's sentence and exit code.
+
+    Raises:
+        OutputError: If a sink does not work any more.
+    """
+    for report in reports:
+        if report.error is not None:
+            raise OutputError(report.error)
 
 
 def footage_opener(

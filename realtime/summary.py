@@ -1,10 +1,12 @@
 """The summary of a live session, for people and for programs."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from realtime.budget import Budget
 from realtime.loop import LoopEnd
+from realtime.sinks.queued import SinkReport
 from realtime.stats import StatsSnapshot
 from realtime.wording import count
 
@@ -17,7 +19,7 @@ class LiveSummary:
         end: Why it ended.
         figures: The figures at the end.
         budget: The measured frame budget.
-        unrecorded: Pictures that the video recorder left out.
+        sinks: How each file and each address fared.
         interrupted: Whether Ctrl-C or a termination signal ended it.
         note: What the source said about its end, or None.
     """
@@ -25,7 +27,7 @@ class LiveSummary:
     end: LoopEnd
     figures: StatsSnapshot
     budget: Budget
-    unrecorded: int
+    sinks: tuple[SinkReport, ...]
     interrupted: bool
     note: str | None
 
@@ -44,13 +46,27 @@ def summary_lines(summary: LiveSummary) -> list[str]:
     ]
     if figures.losses:
         lines.append(f"the camera was lost {count(figures.losses, 'time')}")
-    if summary.unrecorded:
-        lines.append(f"{summary.unrecorded} pictures are missing in the recorded video")
+    lines += [line for report in summary.sinks for line in sink_lines(report)]
     if summary.note:
         lines.append(summary.note)
     if summary.interrupted:
         lines.append("stopped on request; everything up to here is written")
     return lines
+
+
+def sink_lines(report: SinkReport) -> Iterator[str]:
+    """What there is to say about a sink; nothing if all went well."""
+    missing = []
+    if report.dropped:
+        missing.append(count(report.dropped, "frame"))
+    if report.lost_events:
+        missing.append(count(report.lost_events, "event"))
+    if missing:
+        yield f"{report.name} lacks {' and '.join(missing)}"
+    if report.error is not None:
+        yield report.error.removesuffix(".")
+    elif report.failures:
+        yield f"{report.name} was gone {count(report.failures, 'time')} and came back"
 
 
 def summary_record(summary: LiveSummary) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The update: all that is known when a frame is done, as sinks and views take it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,3 +36,11 @@ class Update:
     picture: NDArray[np.uint8]
     frame: NDArray[np.uint8]
     truth: Truth | None = None
+
+
+NO_PICTURE: NDArray[np.uint8] = np.empty((0, 0), np.uint8)
+
+
+def without_pictures(update: Update) -> Update:
+    """The same without its pictures, so that many can wait in little memory."""
+    return replace(update, picture=NO_PICTURE, frame=NO_PICTURE)

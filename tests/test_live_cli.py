@@ -1,8 +1,10 @@
 """`fishrt live` from the command line: its log, its sentences, its exit codes, its end."""
 
+import importlib.util
 import itertools
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -159,6 +161,47 @@ def test_the_log_is_the_same_in_a_file_and_without_hurry_on_top(live: Live, tmp_
     assert len(said) == FRAMES
 
 
+def test_several_logs_and_a_peer_hold_the_same(live: Live, tmp_path: Path) -> None:
+    log, table, events = (tmp_path / name for name in ("a.jsonl", "a.csv", "e.jsonl"))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.settimeout(PATIENCE_S)
+        to = f"udp://127.0.0.1:{listener.getsockname()[1]}"
+        ended = live(
+            "-o", str(log), "-o", str(table), "--events", str(events), "--to", to,
+            "--threshold", "0",
+        )  # fmt: skip
+        assert (ended.code, ended.out) == (0, "")
+        happened = events.read_text().splitlines()
+        sent = [listener.recv(65536).decode() for _ in range(FRAMES + len(happened))]
+    lines = log.read_text().splitlines()
+    assert len(lines) == FRAMES
+    assert [text for text in sent if text in lines] == lines
+    assert [text for text in sent if text not in lines] == happened
+    assert json.loads(happened[0])["event"] == "alarm-start"
+    rows = table.read_text().splitlines()
+    assert rows[0] == ",".join(FIELDS)
+    assert [row.split(",")[0] for row in rows[1:]] == [str(frame) for frame in range(FRAMES)]
+
+
+def test_an_address_that_is_wrong_and_a_library_that_is_absent(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = live("--to", "fax://127.0.0.1")
+    assert (ended.code, ended.out) == (ExitCode.CONFIG, "")
+    assert "there is no kind of sink fax" in ended.assert_one_sentence()
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        "fishrt.cli.extras.find_spec", lambda name: None if name == "zmq" else find_spec(name)
+    )
+    ended = live("--to", "zmq://*:5556")
+    assert (ended.code, ended.out) == (ExitCode.MISSING_EXTRA, "")
+    assert ended.err == (
+        "fishrt: this command needs zmq; install the extra zmq, in a checkout with: "
+        "pip install -e '.[zmq]'\n"
+    )
+
+
 def test_the_threshold_and_the_stride_are_obeyed(live: Live) -> None:
     lines = live("--threshold", "0", "--every", "3").lines
     first = GEOMETRY.frames - 1
@@ -244,7 +287,15 @@ def test_help_in_short_and_long(
         assert not ended.value.code
         said.append(capfd.readouterr().out)
     assert said[0] == said[1]
-    for option in ("--camera", "--bundle", "--record", "--as-fast-as-possible", "--json"):
+    for option in (
+        "--camera",
+        "--bundle",
+        "--record-raw",
+        "--events",
+        "--to",
+        "--as-fast-as-possible",
+        "--json",
+    ):
         assert option in said[0]
 
 

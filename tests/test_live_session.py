@@ -83,7 +83,7 @@ def test_pictures_from_before_the_start_are_not_taken_for_a_gap(
     monkeypatch.setattr(session, "open_source", lambda *_, **__: camera)
     monkeypatch.setattr(session, "make_forecaster", measure_while_pictures_come)
     monkeypatch.setattr(Capture, "discard", discard_then_go_on)
-    summary = run(bundle, output=str(tmp_path / "log.jsonl"))
+    summary = run(bundle, outputs=(str(tmp_path / "log.jsonl"),))
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["source_frame"] for line in lines] == list(range(STALE, STALE + FRESH))
     assert [line["frame"] for line in lines] == list(range(FRESH))
@@ -104,7 +104,7 @@ def test_a_signal_while_closing_does_not_cut_it_short(
     monkeypatch.setattr(JsonlSink, "close", terminated_while_closing)
     before = signal.signal(signal.SIGTERM, lambda number, _: escaped.append(number))
     try:
-        summary = run(bundle, camera="demo", frames=6, output=str(tmp_path / "log.jsonl"))
+        summary = run(bundle, camera="demo", frames=6, outputs=(str(tmp_path / "log.jsonl"),))
     finally:
         signal.signal(signal.SIGTERM, before)
     assert len(closed) == 1

@@ -1,6 +1,7 @@
 """Overlay and sinks: what is drawn, written, recorded, shown, and what is left alone."""
 
 import dataclasses
+import errno
 import json
 import os
 import sys
@@ -23,6 +24,7 @@ from realtime.options import LiveOptions
 from realtime.overlay import BURST, FOOTER_HEIGHT, FRAME_WIDTH, TRACE_SECONDS, Overlay
 from realtime.sinks.jsonl import JsonlSink
 from realtime.sinks.open import make_sinks
+from realtime.sinks.outbox import Outbox
 from realtime.sinks.status import StatusSink, status_line
 from realtime.sinks.video import QUEUE_PICTURES, VideoRecorder
 from realtime.sinks.window import REDRAW_S, WindowSink, display_exists, window_opens, window_wanted
@@ -199,6 +201,29 @@ def test_a_log_writes_whole_lines_also_where_the_system_takes_parts(
     sink.close()
 
 
+def test_a_line_for_which_the_disk_has_no_room_leaves_no_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, path = os.write, tmp_path / "log.jsonl"
+    sink = JsonlSink(str(path))
+    sink.write(update(said(1), noise(2, 2)))
+    room = [10, 20]
+
+    def write(descriptor: int, data: memoryview) -> int:
+        if not room:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        return whole(descriptor, bytes(data[: room.pop()]))
+
+    monkeypatch.setattr(os, "write", write)
+    with pytest.raises(OutputError, match="the disk is full"):
+        sink.write(update(said(2), noise(2, 2)))
+    monkeypatch.undo()
+    assert path.read_text() == said(1).to_json() + "\n"
+    sink.write(update(said(3), noise(2, 2)))  # and the next one stands where it belongs
+    sink.close()
+    assert path.read_text() == said(1).to_json() + "\n" + said(3).to_json() + "\n"
+
+
 def test_a_log_never_holds_nan() -> None:
     with pytest.raises(ValueError, match="JSON"):
         said(probability=float("nan")).to_json()
@@ -309,8 +334,8 @@ def test_a_recorder_stops_before_the_disk_is_full(
 ) -> None:
     free = [10**12, 10**12, 10**6]
     usage = type("Usage", (), {"free": property(lambda self: free.pop(0))})
-    monkeypatch.setattr("realtime.sinks.video.shutil.disk_usage", lambda _: usage())
-    monkeypatch.setattr("realtime.sinks.video.CHECK_SPACE_FRAMES", 5)
+    monkeypatch.setattr("realtime.sinks.recording.shutil.disk_usage", lambda _: usage())
+    monkeypatch.setattr("realtime.sinks.recording.CHECK_SPACE_FRAMES", 5)
     path = tmp_path / "o.mp4"
     recorder = VideoRecorder(path, overlay, figures, FPS, may_drop=False)
     for frame in range(6):
@@ -377,7 +402,13 @@ def test_without_a_python_to_try_it_no_window_is_opened(monkeypatch: pytest.Monk
 def test_the_window_is_a_sink_only_when_wanted_and_the_status_comes_last(window: bool) -> None:
     console = Console(file=open(os.devnull, "w"), force_terminal=False)  # noqa: SIM115, PTH123
     sinks = make_sinks(
-        LiveOptions(window=window), Config(), 0.5, Policy.KEEP_UP, LiveStats(FPS, 120), console
+        LiveOptions(window=window),
+        Config(),
+        0.5,
+        Policy.KEEP_UP,
+        LiveStats(FPS, 120),
+        console,
+        Outbox(),
     )
     assert [type(sink) for sink in sinks] == ([WindowSink] if window else []) + [StatusSink]
     for sink in sinks:
@@ -390,27 +421,29 @@ def test_sinks_that_were_opened_are_closed_when_a_later_one_cannot_be(
     closed = []
     close = VideoRecorder.close
     monkeypatch.setattr(VideoRecorder, "close", lambda self: closed.append(self) or close(self))
-    options = LiveOptions(output=str(tmp_path / "none" / "log"), record=tmp_path / "o.mp4")
+    options = LiveOptions(outputs=(str(tmp_path / "none" / "log"),), record=tmp_path / "o.mp4")
     with pytest.raises(OutputError, match="folder does not exist"):
-        make_sinks(options, Config(), 0.5, Policy.KEEP_UP, LiveStats(FPS, 120), Console())
+        make_sinks(options, Config(), 0.5, Policy.KEEP_UP, LiveStats(FPS, 120), Console(), Outbox())
     assert [type(sink) for sink in closed] == [VideoRecorder]
 
 
 def test_a_start_that_fails_leaves_no_file(tmp_path: Path) -> None:
-    options = LiveOptions(output=str(tmp_path / "log.jsonl"), record=tmp_path / "o.gif")
+    options = LiveOptions(outputs=(str(tmp_path / "log.jsonl"),), record=tmp_path / "o.gif")
     with pytest.raises(OutputError, match=r"ends with \.mp4"):
-        make_sinks(options, Config(), 0.5, Policy.KEEP_UP, LiveStats(FPS, 120), Console())
+        make_sinks(options, Config(), 0.5, Policy.KEEP_UP, LiveStats(FPS, 120), Console(), Outbox())
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("option", ["output", "record"])
+@pytest.mark.parametrize("option", ["outputs", "events", "record", "record_raw"])
 def test_the_footage_is_never_written_over(tmp_path: Path, option: str) -> None:
     footage = tmp_path / "tank.mp4"
     footage.write_bytes(b"precious")
-    target = footage if option == "record" else str(footage)
+    target = {"outputs": (str(footage),), "events": str(footage)}.get(option, footage)
     options = LiveOptions(camera=str(footage), overwrite=True, **{option: target})
     with pytest.raises(OutputError, match="is the footage itself"):
-        make_sinks(options, Config(), 0.5, Policy.EVERY_FRAME, LiveStats(FPS, 120), Console())
+        make_sinks(
+            options, Config(), 0.5, Policy.EVERY_FRAME, LiveStats(FPS, 120), Console(), Outbox()
+        )
     assert footage.read_bytes() == b"precious"
 
 

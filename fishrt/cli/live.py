@@ -49,15 +49,29 @@ def live(
         typer.Option(min=0, max=1, help="Probability of a burst. Default: the bundle's."),
     ] = None,
     output: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--output",
             "-o",
-            help="File for one JSON line a frame, or - for stdout (the default in a pipe).",
+            help="File for a line a frame: .csv, .parquet, else JSON lines; - is stdout (the "
+            "default in a pipe). May be repeated.",
+        ),
+    ] = None,
+    events: Annotated[
+        str | None, typer.Option(help="File for one JSON line an event: alarms, bursts, losses.")
+    ] = None,
+    to: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Whom to tell live: osc://, udp://, mqtt://, zmq://, serial://, lsl://, http:// "
+            "or plugin:NAME; see docs/sinks.md. May be repeated."
         ),
     ] = None,
     record: Annotated[
         Path | None, typer.Option(help="MP4 file for the picture with its overlay.")
+    ] = None,
+    record_raw: Annotated[
+        Path | None, typer.Option(help="MP4 file for the camera's own picture.")
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing output files.")
@@ -155,9 +169,10 @@ def live(
         )
     if camera is not None and replay is not None:
         raise typer.BadParameter("give either --camera or --replay.", param_hint="--replay")
-    if output is None and not as_json and not sys.stdout.isatty():
-        output = "-"
-    if as_json and output == "-":
+    outputs = tuple(output or ())
+    if not outputs and not as_json and not sys.stdout.isatty():
+        outputs = ("-",)
+    if as_json and "-" in outputs:
         raise typer.BadParameter("--json and --output - would both write to stdout.")
     console = Console(stderr=True, highlight=False)
 
@@ -175,8 +190,11 @@ def live(
             allow_untrained_stream=allow_untrained_stream,
             every=every,
             threshold=threshold,
-            output=output,
+            outputs=outputs,
+            events=events,
+            to=tuple(to or ()),
             record=record,
+            record_raw=record_raw,
             overwrite=overwrite,
             window=window_wanted(window),
             frames=frames,

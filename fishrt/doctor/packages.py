@@ -11,7 +11,8 @@ SHOWN = (
     "fishrt", "numpy", "onnxruntime", "onnxruntime-gpu", "opencv-python", "opencv-python-headless",
     "tensorflow", "keras", "onnx", "tf2onnx", "matplotlib", "tensorrt-cu12", "tensorrt-cu13",
     "tensorrt", "cuda-bindings", "onnxruntime-ep-nv-tensorrt-rtx-cu12",
-    "onnxruntime-ep-nv-tensorrt-rtx-cu13",
+    "onnxruntime-ep-nv-tensorrt-rtx-cu13", "pyarrow", "av", "python-osc", "paho-mqtt", "pyzmq",
+    "pyserial", "pylsl",
 )  # fmt: skip
 ONNX_RUNTIMES = re.compile(r"onnxruntime(-(gpu|directml|openvino|silicon|rocm|migraphx|qnn))?")
 OPENCVS = re.compile(r"opencv-(contrib-)?python(-headless)?")

@@ -46,7 +46,7 @@ def format_of(path: Path) -> Format:
     if ending not in [*Format]:
         raise OutputError(f"{path} ends with neither .parquet, .csv nor .jsonl; name it so.")
     if ending == Format.PARQUET:
-        _pyarrow()
+        import_pyarrow()
     return Format(ending)
 
 
@@ -79,7 +79,7 @@ def write_output(
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS)
             for row in _rows(tables):
-                writer.writerow([_cell(value) for value in row])
+                writer.writerow([cell(value) for value in row])
         else:
             for row in _rows(tables):
                 record = dict(zip(COLUMNS, row, strict=True))
@@ -110,12 +110,13 @@ def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _cell(value: object) -> object:
+def cell(value: object) -> object:
+    """A value as a cell of a CSV file: `true` and `false` in small letters."""
     return str(value).lower() if isinstance(value, bool) else value
 
 
 def _write_parquet(path: Path, tables: Iterable[Table], metadata: Mapping[str, Any]) -> None:
-    pyarrow, parquet = _pyarrow()
+    pyarrow, parquet = import_pyarrow()
     types = {
         "source": pyarrow.string(),
         "frame": pyarrow.int64(),
@@ -152,7 +153,12 @@ def _write_parquet(path: Path, tables: Iterable[Table], metadata: Mapping[str, A
             writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
 
 
-def _pyarrow() -> tuple[Any, Any]:
+def import_pyarrow() -> tuple[Any, Any]:
+    """The modules `pyarrow` and `pyarrow.parquet`.
+
+    Raises:
+        MissingExtraError: If pyarrow is not installed.
+    """
     try:
         import pyarrow
         from pyarrow import parquet

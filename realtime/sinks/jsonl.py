@@ -1,5 +1,6 @@
 """The log: one JSON line a frame, and one JSON line an event in a file of its own."""
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -54,13 +55,14 @@ class LineFile:
         """
         if self._descriptor is None:
             return
-        rest = memoryview(f"{line}\n".encode())
+        whole = rest = memoryview(f"{line}\n".encode())
         try:
             while rest:  # the system may take less than a whole line at a time
                 rest = rest[os.write(self._descriptor, rest) :]
         except BrokenPipeError:  # the reader has left, as `head` does; the command line knows
             raise
         except OSError as error:
+            self._take_back(len(whole) - len(rest))
             raise output_error(self._name, error) from error
 
     def close(self) -> None:
@@ -71,6 +73,12 @@ class LineFile:
                 os.close(descriptor)
             except OSError as error:
                 raise output_error(self._name, error) from error
+
+    def _take_back(self, written: int) -> None:
+        """Takes the beginning of a line back for which there was no room: only files can."""
+        if written and self._descriptor is not None:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, os.lseek(self._descriptor, -written, os.SEEK_CUR))
 
 
 class JsonlSink:

@@ -8,14 +8,25 @@ from rich.console import Console
 from fishrt.config import Config
 from fishrt.errors import OutputError
 from realtime.capture import Policy
+from realtime.event import EventKind
 from realtime.options import LiveOptions
 from realtime.overlay import Overlay
-from realtime.sinks.jsonl import JsonlSink
+from realtime.sinks.files import open_event_log, open_log
+from realtime.sinks.outbox import Outbox
+from realtime.sinks.peers.open import open_peer
+from realtime.sinks.queued import WhenFull
+from realtime.sinks.recording import timestamps_path
 from realtime.sinks.sink import Sink, close_all
 from realtime.sinks.status import StatusSink
-from realtime.sinks.video import VideoRecorder
+from realtime.sinks.video import CameraRecorder, VideoRecorder
+from realtime.sinks.video_file import can_fragment
 from realtime.sinks.window import WindowSink
 from realtime.stats import LiveStats
+
+WITHOUT_PYAV = (
+    "PyAV is not installed, so a video is lost if this process is killed; install the extra video, "
+    "in a checkout with: pip install -e '.[video]'"
+)
 
 
 def make_sinks(
@@ -25,35 +36,46 @@ def make_sinks(
     policy: Policy,
     stats: LiveStats,
     console: Console,
+    outbox: Outbox,
 ) -> list[Sink]:
     """Opens what the user asked for; the status comes last, when the forecast is out.
 
+    Where pictures wait for us, files make the loop wait, and one that fails ends the run. Where
+    they do not, frames go first: a failure is told in the outbox, and the run goes on.
+
     Raises:
         OutputError: If one cannot be opened; those opened before it are closed again.
+        ConfigError: If an address is wrong.
+        MissingExtraError: If a library is not installed.
     """
     fps = config.clip.fps
 
     def overlay() -> Overlay:
         return Overlay(fps, threshold, config.label.horizon / fps)
 
-    for target in (options.output, options.record):
-        refuse_source(target, options.camera)
+    check_targets(options)
+    live = policy is Policy.KEEP_UP
+    when_full = WhenFull.DROP_OLDEST if live else WhenFull.WAIT
+    failures = outbox if live else None
+    recorded = {"may_drop": live, "overwrite": options.overwrite}
     sinks: list[Sink] = []
     try:
-        # the recorder first: it only looks at its file, while the log makes its own at once
+        # recorders first: they only look at their files, while logs make their own at once
         if options.record is not None:
             sinks.append(
                 VideoRecorder(
-                    options.record,
-                    overlay(),
-                    stats.snapshot,
-                    fps,
-                    may_drop=policy is Policy.KEEP_UP,
-                    overwrite=options.overwrite,
+                    options.record, overlay(), stats.snapshot, fps, outbox=failures, **recorded
                 )
             )
-        if options.output is not None:
-            sinks.append(JsonlSink(options.output, overwrite=options.overwrite))
+        if options.record_raw is not None:
+            sinks.append(CameraRecorder(options.record_raw, fps, outbox=failures, **recorded))
+        if sinks and not can_fragment():
+            outbox.put(EventKind.WARNING, WITHOUT_PYAV)
+        sinks += [open_peer(address, outbox, when_full) for address in options.to]
+        for target in options.outputs:
+            sinks.append(open_log(target, options.overwrite, when_full, failures, outbox))
+        if options.events is not None:
+            sinks.append(open_event_log(options.events, options.overwrite, failures))
         if options.window:
             sinks.append(WindowSink(overlay(), stats.snapshot))
         sinks.append(StatusSink(stats.snapshot, threshold, console))
@@ -61,6 +83,23 @@ def make_sinks(
         close_all(sinks)
         raise
     return sinks
+
+
+def check_targets(options: LiveOptions) -> None:
+    """Refuses to write over the footage, and two outputs in one file.
+
+    Raises:
+        OutputError: If a file is the source itself, or is named twice.
+    """
+    videos = [path for path in (options.record, options.record_raw) if path is not None]
+    logs = [*options.outputs, *([options.events] if options.events is not None else [])]
+    targets = [*logs, *map(str, videos), *(str(timestamps_path(path)) for path in videos)]
+    for target in targets:
+        refuse_source(target, options.camera)
+    places = [Path(target).absolute() for target in targets]
+    for number, place in enumerate(places):
+        if place in places[:number]:
+            raise OutputError(f"{targets[number]} is to hold two outputs; name another file.")
 
 
 def refuse_source(target: str | Path | None, camera: str) -> None:

@@ -1,0 +1,1 @@
+"""Peers: programs, brokers and devices that are told live, a module for each kind."""
