@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from fishrt.metrics import roc_auc
-from training.baselines import PAST, algorithmic_baseline, fitted_baseline, motion_features
+from fishrt.motion_baselines import PAST, algorithmic_baseline, motion_features
+from training.baselines import fitted_baseline
 
 
 def published_rule(m, t):

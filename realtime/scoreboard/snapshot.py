@@ -30,7 +30,7 @@ class SkillFigures:
     the baseline.
 
     Attributes:
-        minutes: How much footage the figures are about: valid forecasts with a known label.
+        minutes: Footage with a label that the figures are about, in minutes.
         labelled: Forecasts with a known label.
         positives: Those of them with a burst ahead.
         auc: Area under the ROC curve.
@@ -100,8 +100,8 @@ class DriftFigure:
     """One property of the picture, now and in the training footage.
 
     Attributes:
-        name: `brightness`, `background`, `motion energy`, ...
-        now: Its value over the last seconds.
+        name: `brightness`, `contrast`, `background`, `motion energy` or `light elsewhere`.
+        now: Its value over the last minute (`light elsewhere`: the last three).
         reference: Its usual value in the training footage (or at the start of the run).
         low: The lowest value that is still usual.
         high: The highest one.
@@ -122,12 +122,14 @@ class ScoreSnapshot:
 
     Attributes:
         frames: Frames that the scoreboard saw.
-        forecasts: Those with a forecast that counts: valid, not repeated.
-        coverage: Share of frames with a forecast that counts; None before the first frame.
+        forecasts: Those with a valid forecast, which are the ones that count.
+        coverage: Share of frames with a valid forecast; None before the first frame.
         delay_s: How late a label is known, in seconds.
         window_minutes: Length of the rolling window, in minutes.
         climatology: Share of bursts that the skill is measured against; None while unknown.
         climatology_from: `training` or `run`.
+        baseline: Which motion baseline the skill is measured against: `fitted` to the training
+            footage, or the `published rule`.
         rolling: Scores over the rolling window.
         overall: Scores from the start of the run.
         events: Alarms and bursts, from the start of the run.
@@ -143,6 +145,7 @@ class ScoreSnapshot:
     window_minutes: float = 10.0
     climatology: float | None = None
     climatology_from: str = "run"
+    baseline: str = "published rule"
     rolling: SkillFigures = SkillFigures()
     overall: SkillFigures = SkillFigures()
     events: EventFigures = EventFigures()
