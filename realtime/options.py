@@ -1,10 +1,11 @@
 """What the user asked for in a live session."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fishrt.bundle import GraphPrecision
 from fishrt.config import TrainMode
+from realtime.alarm import AlarmWishes
 from realtime.backends import Backend
 from realtime.capture import Pace
 
@@ -19,9 +20,10 @@ class LiveOptions:
         mode: Window or stream forecasts, or None for what the bundle was trained for.
         allow_untrained_stream: Whether stream forecasts of a window-trained model are wanted.
         every: Frames from one forecast to the next, or None to let the budget decide.
-        threshold: Probability from which on a burst is forecast, or None for the bundle's.
+        alarm: What the user wants of the decision rule.
         output: Path of the log of JSON lines, `-` for stdout, or None for no log.
         record: Path of the overlay video, or None.
+        scores: Path of the log of scores, or None.
         overwrite: Whether existing files may be replaced.
         window: Whether to show a window.
         frames: Frames to write at most, or None.
@@ -37,9 +39,10 @@ class LiveOptions:
     mode: TrainMode | None = None
     allow_untrained_stream: bool = False
     every: int | None = None
-    threshold: float | None = None
+    alarm: AlarmWishes = field(default_factory=AlarmWishes)
     output: str | None = None
     record: Path | None = None
+    scores: str | None = None
     overwrite: bool = False
     window: bool = False
     frames: int | None = None

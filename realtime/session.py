@@ -2,17 +2,15 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
 from rich.console import Console
 
 from fishrt.bundle import Bundle, load_bundle
 from fishrt.config import Config, TrainMode
-from fishrt.decision import USUAL
 from fishrt.errors import SourceError
-from fishrt.events import DecisionRule
 from fishrt.video import VideoSource, open_source
 from fishrt.video.resample import Resampler
+from realtime.alarm import wished_rule
 from realtime.backends import stepper_maker
 from realtime.budget import Budget, fit_lanes, fit_stream
 from realtime.camera_settings import camera_preprocessor
@@ -21,6 +19,7 @@ from realtime.lanes import CarriedState, ExactLanes, Forecaster
 from realtime.loop import LiveLoop, LoopEnd
 from realtime.modes import checked_mode
 from realtime.options import LiveOptions
+from realtime.scoreboard.scoreboard import Scoreboard
 from realtime.sinks.open import make_sinks
 from realtime.sinks.sink import Sink, close_all
 from realtime.sinks.status import StatusSink
@@ -59,10 +58,13 @@ def run_live(
     source = open_source(options.camera, fps=config.clip.fps)
     capture = Capture(source, options.pace)
     stats = LiveStats(config.clip.fps, config.clip.geometry.frames)
-    rule = decision_rule(bundle, options.threshold)
+    rule = wished_rule(bundle, options.alarm)
+    scoreboard = make_scoreboard(bundle)
     sinks: list[Sink] = []
     with StopRequest() as request, closing(capture, sinks):
-        sinks += make_sinks(options, config, rule.threshold, capture.policy, stats, console)
+        sinks += make_sinks(
+            options, config, rule.threshold, capture.policy, stats, console, scoreboard.snapshot
+        )
         if source.info.is_live:
             capture.start()  # drains the camera, and lets the budget see its cost
         forecaster, budget = make_forecaster(
@@ -74,7 +76,9 @@ def run_live(
         else:
             capture.start()
         resampler = Resampler(config.clip.fps, source.info.declared_fps)
-        loop = LiveLoop(capture, resampler, preprocessor, forecaster, sinks, stats, rule)
+        loop = LiveLoop(
+            capture, resampler, preprocessor, forecaster, sinks, stats, rule, scoreboard
+        )
         try:
             end = loop.run(_stop_asked(request, sinks), options.frames)
         finally:
@@ -85,6 +89,7 @@ def run_live(
     summary = LiveSummary(
         end=end,
         figures=stats.snapshot(),
+        scores=scoreboard.snapshot(),
         budget=budget,
         unrecorded=sum(recorder.dropped for recorder in recorders),
         interrupted=request.received and end is LoopEnd.STOPPED,
@@ -96,20 +101,16 @@ def run_live(
     return summary
 
 
-def decision_rule(bundle: Bundle, threshold: float | None) -> DecisionRule:
-    """When probabilities become an alarm: as asked, as the bundle says, or as is usual.
-
-    Args:
-        bundle: The bundle.
-        threshold: What the user asked for, or None for the bundle's.
-    """
-    decision = bundle.metadata.decision
-    if decision is None:
-        return USUAL(bundle.metadata.threshold if threshold is None else threshold)
-    if threshold is None:
-        return decision.rule
-    share = decision.release / decision.threshold if decision.threshold else 0.0
-    return replace(decision.rule, threshold=threshold, release=share * threshold)
+def make_scoreboard(bundle: Bundle) -> Scoreboard:
+    """The scoreboard for the label rule and the training footage of a bundle."""
+    metadata = bundle.metadata
+    trained_on = metadata.trained_on
+    return Scoreboard(
+        metadata.config.label.rule,
+        metadata.config.clip.fps,
+        metadata.footage,
+        trained_on.burst_share if trained_on is not None else None,
+    )
 
 
 def make_forecaster(

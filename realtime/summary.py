@@ -5,6 +5,8 @@ from typing import Any
 
 from realtime.budget import Budget
 from realtime.loop import LoopEnd
+from realtime.scoreboard.snapshot import ScoreSnapshot
+from realtime.scoreboard.wording import score_lines
 from realtime.stats import StatsSnapshot
 from realtime.wording import count
 
@@ -16,6 +18,7 @@ class LiveSummary:
     Attributes:
         end: Why it ended.
         figures: The figures at the end.
+        scores: How good the forecasts were, as far as that was known by then.
         budget: The measured frame budget.
         unrecorded: Pictures that the video recorder left out.
         interrupted: Whether Ctrl-C or a termination signal ended it.
@@ -24,6 +27,7 @@ class LiveSummary:
 
     end: LoopEnd
     figures: StatsSnapshot
+    scores: ScoreSnapshot
     budget: Budget
     unrecorded: int
     interrupted: bool
@@ -42,6 +46,7 @@ def summary_lines(summary: LiveSummary) -> list[str]:
         f"dropped {figures.dropped}, lost {figures.lost} in {count(figures.gaps, 'gap')}, "
         f"late {figures.late}, repeated {figures.repeated}",
     ]
+    lines += score_lines(summary.scores)
     if summary.unrecorded:
         lines.append(f"{summary.unrecorded} pictures are missing in the recorded video")
     if summary.note:

@@ -40,6 +40,30 @@ def live(
         float | None,
         typer.Option(min=0, max=1, help="Probability of a burst. Default: the bundle's."),
     ] = None,
+    false_alarms: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="PER_MINUTE",
+            help="Bearable false alarms a minute, instead of --threshold.",
+        ),
+    ] = None,
+    release: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Probability below which an alarm ends."),
+    ] = None,
+    debounce: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="FRAMES", help="Frames above the threshold before an alarm starts."
+        ),
+    ] = None,
+    refractory: Annotated[
+        int | None,
+        typer.Option(
+            min=0, metavar="FRAMES", help="Frames after an alarm's start without another one."
+        ),
+    ] = None,
     output: Annotated[
         str | None,
         typer.Option(
@@ -50,6 +74,10 @@ def live(
     ] = None,
     record: Annotated[
         Path | None, typer.Option(help="MP4 file for the picture with its overlay.")
+    ] = None,
+    scores: Annotated[
+        str | None,
+        typer.Option(help="File for the scoreboard, one JSON line every 10 s of footage."),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing output files.")
@@ -97,6 +125,7 @@ def live(
     from fishrt.bundle import GraphPrecision
     from fishrt.config import TrainMode
     from fishrt.errors import ExitCode
+    from realtime.alarm import AlarmWishes
     from realtime.backends import Backend
     from realtime.capture import Pace
     from realtime.options import LiveOptions
@@ -117,6 +146,8 @@ def live(
         output = "-"
     if as_json and output == "-":
         raise typer.BadParameter("--json and --output - would both write to stdout.")
+    if scores == "-" and (as_json or output == "-"):
+        raise typer.BadParameter("--scores - and another output would both write to stdout.")
     console = Console(stderr=True, highlight=False)
 
     def say(sentence: str) -> None:
@@ -131,9 +162,10 @@ def live(
             mode=TrainMode(mode) if mode else None,
             allow_untrained_stream=allow_untrained_stream,
             every=every,
-            threshold=threshold,
+            alarm=AlarmWishes(threshold, false_alarms, release, debounce, refractory),
             output=output,
             record=record,
+            scores=scores,
             overwrite=overwrite,
             window=window_wanted(window),
             frames=frames,

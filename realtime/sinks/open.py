@@ -1,6 +1,7 @@
 """From what the user asked for to open sinks."""
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -10,7 +11,9 @@ from fishrt.errors import OutputError
 from realtime.capture import Policy
 from realtime.options import LiveOptions
 from realtime.overlay import Overlay
+from realtime.scoreboard.snapshot import ScoreSnapshot
 from realtime.sinks.jsonl import JsonlSink
+from realtime.sinks.scores import SCORES_EVERY_S, ScoreSink
 from realtime.sinks.sink import Sink, close_all
 from realtime.sinks.status import StatusSink
 from realtime.sinks.video import VideoRecorder
@@ -25,6 +28,7 @@ def make_sinks(
     policy: Policy,
     stats: LiveStats,
     console: Console,
+    scores: Callable[[], ScoreSnapshot],
 ) -> list[Sink]:
     """Opens what the user asked for; the status comes last, when the forecast is out.
 
@@ -36,7 +40,7 @@ def make_sinks(
     def overlay() -> Overlay:
         return Overlay(fps, threshold, config.label.horizon / fps)
 
-    for target in (options.output, options.record):
+    for target in (options.output, options.record, options.scores):
         refuse_source(target, options.camera)
     sinks: list[Sink] = []
     try:
@@ -54,9 +58,12 @@ def make_sinks(
             )
         if options.output is not None:
             sinks.append(JsonlSink(options.output, overwrite=options.overwrite))
+        if options.scores is not None:
+            every = round(SCORES_EVERY_S * fps)
+            sinks.append(ScoreSink(options.scores, scores, every, overwrite=options.overwrite))
         if options.window:
             sinks.append(WindowSink(overlay(), stats.snapshot))
-        sinks.append(StatusSink(stats.snapshot, threshold, console))
+        sinks.append(StatusSink(stats.snapshot, scores, threshold, console))
     except BaseException:
         close_all(sinks)
         raise

@@ -9,6 +9,8 @@ from rich.text import Text
 
 from realtime.event import Event
 from realtime.forecast import Forecast, Reason
+from realtime.scoreboard.snapshot import ScoreSnapshot
+from realtime.scoreboard.wording import score_parts
 from realtime.stats import StatsSnapshot
 from realtime.update import Update
 
@@ -24,6 +26,7 @@ class StatusSink:
     def __init__(
         self,
         snapshot: Callable[[], StatsSnapshot],
+        scores: Callable[[], ScoreSnapshot],
         threshold: float,
         console: Console,
         clock: Callable[[], float] = time.monotonic,
@@ -32,11 +35,13 @@ class StatusSink:
 
         Args:
             snapshot: Gives the figures of the run.
+            scores: Gives the scoreboard.
             threshold: Probability from which on a burst is forecast.
             console: Where to write.
             clock: Monotonic seconds.
         """
         self._snapshot = snapshot
+        self._scores = scores
         self._threshold = threshold
         self._console = console
         self._clock = clock
@@ -57,7 +62,9 @@ class StatusSink:
         if now < self._due:
             return
         self._due = now + self._interval
-        line = status_line(forecast, self._probability, self._threshold, self._snapshot())
+        line = status_line(
+            forecast, self._probability, self._threshold, self._snapshot(), self._scores()
+        )
         if self._live is not None:
             self._live.update(line, refresh=True)
         else:
@@ -76,7 +83,11 @@ class StatusSink:
 
 
 def status_line(
-    forecast: Forecast, probability: float | None, threshold: float, stats: StatsSnapshot
+    forecast: Forecast,
+    probability: float | None,
+    threshold: float,
+    stats: StatsSnapshot,
+    scores: ScoreSnapshot,
 ) -> Text:
     """The status as one line of text with colours.
 
@@ -85,6 +96,7 @@ def status_line(
         probability: The newest probability, also where this frame has none of its own.
         threshold: Probability from which on a burst is forecast.
         stats: The figures of the run.
+        scores: The scoreboard.
     """
     line = Text(no_wrap=True, overflow="ellipsis")
     if probability is None:
@@ -103,6 +115,10 @@ def status_line(
         f" | {stats.fps:.1f} fps | p50 {stats.latency.p50:.0f} p99 {stats.latency.p99:.0f} ms | "
         f"budget {stats.budget:.0%} | frame {forecast.frame}"
     )
+    for part in score_parts(scores):
+        line.append(f" | {part}")
+    if scores.drift_warning:
+        line.append(" | unlike the usual picture", "bold yellow")
     if stats.dropped or stats.lost or stats.late:
         line.append(
             f" | dropped {stats.dropped}, lost {stats.lost}, late {stats.late}", "bold yellow"
