@@ -9,9 +9,9 @@ from realtime.scoreboard.snapshot import ReliabilityPoint, SkillFigures
 
 RELIABILITY_BINS = 10
 FORGET_AT_ONCE = 4
-LOGIT_LIMIT, LOGIT_WIDTH = 12.0, 0.01
+LOGIT_LIMIT, LOGIT_WIDTH = 12.0, 0.004
 BINS = round(2 * LOGIT_LIMIT / LOGIT_WIDTH) + 2
-"""Bins of the histogram that the AUC comes from, 1 % wide in the odds, so that rare and certain
+"""Bins of the histogram that the AUC comes from, 0.4 % wide in the odds, so that rare and certain
 forecasts are told apart as finely as middling ones. Forecasts in the same bin count as ties."""
 
 

@@ -28,9 +28,18 @@ def make_sinks(
     policy: Policy,
     stats: LiveStats,
     console: Console,
-    scores: Callable[[], ScoreSnapshot],
+    scores: Callable[[], ScoreSnapshot] = ScoreSnapshot,
 ) -> list[Sink]:
     """Opens what the user asked for; the status comes last, when the forecast is out.
+
+    Args:
+        options: What the user asked for.
+        config: The model's config.
+        threshold: Probability from which on a burst is forecast.
+        policy: What gives way when the machine is too slow.
+        stats: The figures of the run.
+        console: Where the status goes.
+        scores: Gives the scoreboard.
 
     Raises:
         OutputError: If one cannot be opened; those opened before it are closed again.
@@ -63,7 +72,7 @@ def make_sinks(
             sinks.append(ScoreSink(options.scores, scores, every, overwrite=options.overwrite))
         if options.window:
             sinks.append(WindowSink(overlay(), stats.snapshot))
-        sinks.append(StatusSink(stats.snapshot, scores, threshold, console))
+        sinks.append(StatusSink(stats.snapshot, threshold, console, scores=scores))
     except BaseException:
         close_all(sinks)
         raise

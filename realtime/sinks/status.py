@@ -17,6 +17,7 @@ from realtime.update import Update
 TERMINAL_INTERVAL_S = 0.1
 PLAIN_INTERVAL_S = 10.0
 BAR_WIDTH = 20
+UNSCORED = ScoreSnapshot()
 BEHIND_S = 0.5  # how far a file may lag real time before it is said
 
 
@@ -26,19 +27,19 @@ class StatusSink:
     def __init__(
         self,
         snapshot: Callable[[], StatsSnapshot],
-        scores: Callable[[], ScoreSnapshot],
         threshold: float,
         console: Console,
         clock: Callable[[], float] = time.monotonic,
+        scores: Callable[[], ScoreSnapshot] = ScoreSnapshot,
     ) -> None:
         """Begins the status line.
 
         Args:
             snapshot: Gives the figures of the run.
-            scores: Gives the scoreboard.
             threshold: Probability from which on a burst is forecast.
             console: Where to write.
             clock: Monotonic seconds.
+            scores: Gives the scoreboard.
         """
         self._snapshot = snapshot
         self._scores = scores
@@ -87,7 +88,7 @@ def status_line(
     probability: float | None,
     threshold: float,
     stats: StatsSnapshot,
-    scores: ScoreSnapshot,
+    scores: ScoreSnapshot = UNSCORED,
 ) -> Text:
     """The status as one line of text with colours.
 
