@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from fishrt.bootstrap import block_bootstrap
 from fishrt.config import load_config
 from fishrt.metrics import brier_skill, roc_auc
+from fishrt.motion_baselines import PAST, algorithmic_baseline
 from fishrt.recording import Recording, Split, load_recording
 from fishrt.simulate import TankSpec
-from training.baselines import PAST, algorithmic_baseline, fitted_baseline
+from training.baselines import fitted_baseline
 from training.checkpoint import CHECKPOINT_FILE
 from training.dataset import ClipSet, clip_set
 from training.evaluation import forecast

@@ -16,7 +16,7 @@ import numpy as np
 from fishrt.bootstrap import block_bootstrap
 from fishrt.config import MOTION_PAST, load_config
 from fishrt.metrics import roc_auc
-from training.baselines import algorithmic_baseline
+from fishrt.motion_baselines import algorithmic_baseline
 from training.fit_motion import fit_members, predict
 from training.motion_forecaster import MotionForecaster
 from training.soft_labels import soft_labels

@@ -113,6 +113,7 @@ def export_run(
                 threshold=operating_threshold(run),
                 decision=run.decision,
                 trained_on=_named_only(run.trained_on),
+                footage=run.footage,
                 # the decision is told once
                 evaluation={k: v for k, v in run.evaluation.items() if k != "decision"},
                 parity={**parity.record(), "computed_by": describe_software()},

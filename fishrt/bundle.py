@@ -28,6 +28,7 @@ from fishrt.config import Config, TrainMode
 from fishrt.decision import Decision
 from fishrt.errors import BundleError
 from fishrt.folder_format import FolderFormat, read_metadata
+from fishrt.footage_reference import FootageReference
 from fishrt.preprocess import Preprocessor, make_preprocessor
 from fishrt.storage import sha256_of
 from fishrt.stored_background import BACKGROUND_FILE, stored_background
@@ -138,6 +139,9 @@ class BundleMetadata(_Section):
         decision: When an alarm starts and ends, and how that was chosen; None in bundles that
             were made before there was such a thing, and where nothing could be chosen.
         trained_on: The recording that the model learned from, if that is known.
+        footage: What that recording looked like, and a motion baseline for it, so that the live
+            loop can tell drift and skill; None in bundles that were made before there was such a
+            thing.
         evaluation: Scores on footage that training did not see.
         parity: How well the graphs agree with Keras.
     """
@@ -153,6 +157,7 @@ class BundleMetadata(_Section):
     threshold: float = Field(default=0.5, ge=0, le=1)
     decision: Decision | None = None
     trained_on: TrainedOn | None = None
+    footage: FootageReference | None = None
     evaluation: dict[str, Any] = Field(default_factory=dict)
     parity: dict[str, Any] = Field(default_factory=dict)
 

@@ -87,18 +87,22 @@ class Decider:
         self._above = 0
         self._since_start = rule.refractory
 
-    def push(self, probability: float | None) -> Edge | None:
+    def push(self, probability: float | None, elapsed: int = 1) -> Edge | None:
         """Takes the next frame.
 
         Args:
             probability: 0 .. 1, or None (or NaN) where there is no forecast: that ends an alarm,
-                as nothing is known any more.
+                as nothing is known any more. Where forecasts come every few frames, the last one
+                stands until the next and is to be pushed at every frame, so that debounce and
+                refractory time are times, however often forecasts come.
+            elapsed: Frames since the last one that was pushed: more than 1 where frames were lost,
+                which count for the refractory time.
 
         Returns:
             What starts or ends at this frame, or None.
         """
         rule = self.rule
-        self._since_start += 1
+        self._since_start += elapsed
         known = probability is not None and not math.isnan(probability)
         p = probability if known and probability is not None else -1.0
         if self.active:
@@ -244,6 +248,17 @@ class Meeting:
 
 
 def meet(footage: Footage, rule: DecisionRule, horizon: int) -> Meeting:
+    """Matches the alarms that a rule raises with bursts; see `match`.
+
+    Args:
+        footage: Frames in a row.
+        rule: What makes an alarm.
+        horizon: Frames that a label looks ahead.
+    """
+    return match(footage, alarm_starts(footage.probabilities, rule), horizon)
+
+
+def match(footage: Footage, alarms: NDArray[np.int64], horizon: int) -> Meeting:
     """Matches alarms with bursts.
 
     A burst whose horizon begins before the first forecast could not be caught and is left out, as
@@ -251,14 +266,13 @@ def meet(footage: Footage, rule: DecisionRule, horizon: int) -> Meeting:
 
     Args:
         footage: Frames in a row.
-        rule: What makes an alarm.
+        alarms: Frames at which alarms start, ascending indices into these.
         horizon: Frames that a label looks ahead.
     """
     found = find_bursts(footage.labels)
     known = np.flatnonzero(np.isfinite(footage.probabilities))
     begin = int(known[0]) if len(known) else len(footage.labels)
     fair = np.minimum(found.announced, found.onsets - horizon) >= begin
-    alarms = alarm_starts(footage.probabilities, rule)
     opens = np.minimum(found.announced, found.onsets - horizon)
     # windows of bursts end in order; the first that ends at or after an alarm is its only chance,
     # as every later one opens later

@@ -1,8 +1,11 @@
 """Burst labels while the footage comes in: one motion energy at a time, the horizon late."""
 
 from collections import deque
+from typing import Generic, TypeVar
 
 from fishrt.motion import LabelRule
+
+_Item = TypeVar("_Item")
 
 
 class OnlineLabels:
@@ -62,3 +65,47 @@ class OnlineLabels:
         for queue in (self._window, self._low, self._high):
             queue.clear()
         self._index = -1
+
+
+class LabelledLater(Generic[_Item]):
+    """Keeps what was said at a frame until the label of that frame is known.
+
+    The label of frame t needs m[t .. t + horizon], and m[t + horizon] is known with frame
+    t + horizon + 1. Constant work and memory per frame.
+    """
+
+    def __init__(self, rule: LabelRule) -> None:
+        """Begins before the first frame.
+
+        Args:
+            rule: The label rule.
+        """
+        self._labels = OnlineLabels(rule)
+        self._waiting: deque[_Item] = deque()
+
+    @property
+    def delay(self) -> int:
+        """How many frames after its own frame a label is known."""
+        return self._labels.delay + 1
+
+    def push(self, energy: float | None, item: _Item) -> tuple[int, _Item] | None:
+        """Takes the next frame t.
+
+        Args:
+            energy: m[t - 1], the change from the frame before to this one; None where this frame
+                is the first or follows a gap, which begins anew.
+            item: What is to be kept with frame t.
+
+        Returns:
+            The label (0 or 1) of frame t - 1 - horizon and what was kept with it, or None while
+            there is none.
+        """
+        label = None
+        if energy is None:
+            self._labels.reset()
+            self._waiting.clear()
+        else:
+            label = self._labels.push(energy)
+        said = None if label is None else (label, self._waiting.popleft())
+        self._waiting.append(item)
+        return said

@@ -1,12 +1,10 @@
 """Scores while the footage comes in: forecasts wait for the label that tells what came."""
 
-from collections import deque
-
 import numpy as np
 
 from fishrt.metrics import Scorer, Scores
 from fishrt.motion import LabelRule
-from fishrt.online_labels import OnlineLabels
+from fishrt.online_labels import LabelledLater
 
 
 class OnlineScorer:
@@ -22,9 +20,8 @@ class OnlineScorer:
             rule: The label rule.
             scorer: Takes labels and forecasts.
         """
-        self._labels = OnlineLabels(rule)
         self._scorer = scorer
-        self._waiting: deque[tuple[float | None, float | None]] = deque()
+        self._pairs = LabelledLater[tuple[float | None, float | None]](rule)
 
     def push(
         self, energy: float | None, probability: float | None, baseline: float | None = None
@@ -40,18 +37,13 @@ class OnlineScorer:
         Returns:
             The label of frame t - 1 - horizon, or None while it is not known.
         """
-        label = None
-        if energy is None:
-            self._labels.reset()
-            self._waiting.clear()
-        else:
-            label = self._labels.push(energy)
-        if label is not None:
-            said, theirs = self._waiting.popleft()
-            if said is not None:
-                other = None if theirs is None else np.array([theirs])
-                self._scorer.accumulate(np.array([label]), np.array([said]), other)
-        self._waiting.append((probability, baseline))
+        known = self._pairs.push(energy, (probability, baseline))
+        if known is None:
+            return None
+        label, (said, theirs) = known
+        if said is not None:
+            other = None if theirs is None else np.array([theirs])
+            self._scorer.accumulate(np.array([label]), np.array([said]), other)
         return label
 
     def compute(self) -> Scores | None:

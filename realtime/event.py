@@ -12,6 +12,7 @@ class EventKind(enum.StrEnum):
     ALARM_START = "alarm-start"  # the decision rule says that a burst is to come
     ALARM_END = "alarm-end"
     BURST = "burst"  # a burst came true, with or without an alarm ahead of it
+    FALSE_ALARM = "false-alarm"  # no burst followed an alarm
     CAMERA_LOST = "camera-lost"
     CAMERA_BACK = "camera-back"
     FROZEN = "frozen"  # the camera gives the same picture again and again

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fishrt.events import Decider, DecisionRule, Edge
+from fishrt.events import DecisionRule, Edge
 from fishrt.motion import frame_change
 from fishrt.preprocess import Preprocessor
 from fishrt.video.resample import Resampler
+from realtime.alarm import Alarm
 from realtime.capture import Capture, Captured, Policy
 from realtime.event import Event, EventKind
 from realtime.forecast import Forecast, Reason
@@ -70,7 +71,7 @@ class LiveLoop:
         self._forecaster = forecaster
         self._sinks = sinks
         self._stats = stats
-        self._decider = Decider(rule)
+        self._alarm = Alarm(rule)
         self._scoring = scoring
         self._keep_up = KeepUp(resampler.fps)
         self._skips_told = -math.inf
@@ -151,8 +152,7 @@ class LiveLoop:
         self._stats.filled = self._forecaster.filled
         latency_s = time.monotonic() - captured.monotonic
         reason = self._reason(evaluated, latency_s)
-        said = evaluated.outcome.probability if reason is None else None
-        edge = None if reason is Reason.SKIPPED else self._decider.push(said)
+        edge = self._alarm.push(evaluated.slot, evaluated.outcome.probability, reason)
         forecast = self._describe(evaluated, captured, latency_s, reason)
         work_ms = None if began is None else (time.perf_counter() - began) * 1000.0
         self._stats.count(forecast, work_ms)
@@ -186,7 +186,7 @@ class LiveLoop:
     ) -> Forecast:
         valid = reason is None
         probability = evaluated.outcome.probability
-        threshold = self._decider.rule.threshold
+        threshold = self._alarm.rule.threshold
         return Forecast(
             frame=evaluated.slot,
             source_frame=captured.picture.index,
@@ -199,15 +199,15 @@ class LiveLoop:
             valid=valid,
             reason=reason,
             repeated=evaluated.repeated,
-            alarm=self._decider.active,
+            alarm=self._alarm.active,
             change=self._change(evaluated),
         )
 
     def _alarm_events(self, forecast: Forecast, edge: Edge | None) -> Iterator[Event]:
         if edge is Edge.START:
-            said = f"{forecast.probability:.2f}"
-            text = f"alarm: a burst is forecast, probability {said}"
-            values = {"probability": forecast.probability or 0.0}
+            probability = self._alarm.standing or 0.0
+            text = f"alarm: a burst is forecast, probability {probability:.2f}"
+            values = {"probability": probability}
             yield Event(EventKind.ALARM_START, forecast.emit_time, text, forecast.frame, values)
         elif edge is Edge.END:
             yield Event(EventKind.ALARM_END, forecast.emit_time, "alarm over", forecast.frame)

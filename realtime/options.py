@@ -1,11 +1,12 @@
 """What the user asked for in a live session."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fishrt.bundle import GraphPrecision
 from fishrt.config import TrainMode
 from fishrt.video.request import NOTHING_ASKED, CameraRequest
+from realtime.alarm import AlarmWishes
 from realtime.backends import Backend
 from realtime.capture import Pace
 
@@ -21,9 +22,10 @@ class LiveOptions:
         mode: Window or stream forecasts, or None for what the bundle was trained for.
         allow_untrained_stream: Whether stream forecasts of a window-trained model are wanted.
         every: Frames from one forecast to the next, or None to let the budget decide.
-        threshold: Probability from which on a burst is forecast, or None for the bundle's.
+        alarm: What the user wants of the decision rule.
         outputs: Paths of logs; `.csv` and `.parquet` are tables, all else JSON lines, `-` stdout.
         events: Path of the log of events as JSON lines, or None.
+        scores: Path of the log of scores, or None.
         to: Addresses of programs, brokers and devices that are told live.
         record: Path of the overlay video, or None.
         record_raw: Path of the video of the camera's own picture, or None.
@@ -46,9 +48,10 @@ class LiveOptions:
     mode: TrainMode | None = None
     allow_untrained_stream: bool = False
     every: int | None = None
-    threshold: float | None = None
+    alarm: AlarmWishes = field(default_factory=AlarmWishes)
     outputs: tuple[str, ...] = ()
     events: str | None = None
+    scores: str | None = None
     to: tuple[str, ...] = ()
     record: Path | None = None
     record_raw: Path | None = None

@@ -17,7 +17,7 @@ from realtime.stats import StatsSnapshot
 MIN_WIDTH, MAX_WIDTH, MAX_HEIGHT = 640, 1280, 800  # of the picture, in pixels
 FOOTER_HEIGHT = 132
 TRACE_SECONDS = 10.0
-FRAME_WIDTH = 4  # of the coloured edge around the picture while a burst is forecast
+FRAME_WIDTH = 4  # of the coloured edge around the picture while the alarm is on
 SUBPIXEL_BITS = 4  # the trace is drawn to a sixteenth of a pixel, or it looks like stairs
 SUBPIXELS = 1 << SUBPIXEL_BITS
 
@@ -77,7 +77,7 @@ class Overlay:
         canvas = np.empty((height + FOOTER_HEIGHT, width, 3), np.uint8)
         canvas[:height] = image
         colour = colour_of(self._latest, self._threshold)
-        alarm = self._latest is not None and self._latest >= self._threshold
+        alarm = forecast.alarm
         if alarm:
             draw_edge(canvas[:height])
         footer = canvas[height:]

@@ -2,17 +2,15 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
 from rich.console import Console
 
 from fishrt.bundle import Bundle, load_bundle
 from fishrt.config import Config, TrainMode
-from fishrt.decision import USUAL
 from fishrt.errors import OutputError, SourceError
-from fishrt.events import DecisionRule
 from fishrt.preprocess import Preprocessor
 from fishrt.video import VideoSource, open_source
+from realtime.alarm import wished_rule
 from realtime.backends import stepper_maker
 from realtime.budget import Budget, fit_lanes, fit_stream
 from realtime.camera_settings import camera_preprocessor
@@ -23,6 +21,7 @@ from realtime.loop import LiveLoop, LoopEnd
 from realtime.modes import checked_mode
 from realtime.options import LiveOptions
 from realtime.replay import is_recording, open_replay
+from realtime.scoreboard.scoreboard import Scoreboard
 from realtime.sinks.open import make_sinks
 from realtime.sinks.outbox import Outbox
 from realtime.sinks.queued import QueuedSink, SinkReport
@@ -67,11 +66,21 @@ def run_live(
     for note in source.info.notes:
         say(note)
     stats = LiveStats(fps, config.clip.geometry.frames)
-    rule = decision_rule(bundle, options.threshold)
+    rule = wished_rule(bundle, options.alarm)
+    scoreboard = make_scoreboard(bundle)
     sinks: list[Sink] = []
     outbox = Outbox()
     with StopRequest() as request, closing(capture, sinks):
-        sinks += make_sinks(options, config, rule.threshold, capture.policy, stats, console, outbox)
+        sinks += make_sinks(
+            options,
+            config,
+            rule.threshold,
+            capture.policy,
+            stats,
+            console,
+            outbox,
+            scoreboard.snapshot,
+        )
         if source.info.is_live:
             capture.start()  # drains the camera, and lets the budget see its cost
         forecaster, budget = make_forecaster(bundle, mode, options, paced_fps(options, fps, source))
@@ -82,7 +91,15 @@ def run_live(
             capture.start()
         resampler = resampler_of(source, fps, options.request)
         loop = LiveLoop(
-            capture, resampler, preprocessor, forecaster, sinks, stats, rule, outbox=outbox
+            capture,
+            resampler,
+            preprocessor,
+            forecaster,
+            sinks,
+            stats,
+            rule,
+            scoreboard,
+            outbox,
         )
         try:
             end = loop.run(_stop_asked(request, sinks), options.frames)
@@ -94,6 +111,7 @@ def run_live(
     summary = LiveSummary(
         end=end,
         figures=stats.snapshot(),
+        scores=scoreboard.snapshot(),
         budget=budget,
         sinks=reports,
         interrupted=request.received and end is LoopEnd.STOPPED,
@@ -139,20 +157,16 @@ def footage_opener(
     return (lambda: open_source(options.camera, fps=fps, request=options.request)), preprocessor
 
 
-def decision_rule(bundle: Bundle, threshold: float | None) -> DecisionRule:
-    """When probabilities become an alarm: as asked, as the bundle says, or as is usual.
-
-    Args:
-        bundle: The bundle.
-        threshold: What the user asked for, or None for the bundle's.
-    """
-    decision = bundle.metadata.decision
-    if decision is None:
-        return USUAL(bundle.metadata.threshold if threshold is None else threshold)
-    if threshold is None:
-        return decision.rule
-    share = decision.release / decision.threshold if decision.threshold else 0.0
-    return replace(decision.rule, threshold=threshold, release=share * threshold)
+def make_scoreboard(bundle: Bundle) -> Scoreboard:
+    """The scoreboard for the label rule and the training footage of a bundle."""
+    metadata = bundle.metadata
+    trained_on = metadata.trained_on
+    return Scoreboard(
+        metadata.config.label.rule,
+        metadata.config.clip.fps,
+        metadata.footage,
+        trained_on.burst_share if trained_on is not None else None,
+    )
 
 
 def make_forecaster(

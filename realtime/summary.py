@@ -6,6 +6,8 @@ from typing import Any
 
 from realtime.budget import Budget
 from realtime.loop import LoopEnd
+from realtime.scoreboard.snapshot import ScoreSnapshot
+from realtime.scoreboard.wording import score_lines
 from realtime.sinks.queued import SinkReport
 from realtime.stats import StatsSnapshot
 from realtime.wording import count
@@ -18,6 +20,7 @@ class LiveSummary:
     Attributes:
         end: Why it ended.
         figures: The figures at the end.
+        scores: How good the forecasts were, as far as that was known by then.
         budget: The measured frame budget.
         sinks: How each file and each address fared.
         interrupted: Whether Ctrl-C or a termination signal ended it.
@@ -26,6 +29,7 @@ class LiveSummary:
 
     end: LoopEnd
     figures: StatsSnapshot
+    scores: ScoreSnapshot
     budget: Budget
     sinks: tuple[SinkReport, ...]
     interrupted: bool
@@ -47,6 +51,7 @@ def summary_lines(summary: LiveSummary) -> list[str]:
     if figures.losses:
         lines.append(f"the camera was lost {count(figures.losses, 'time')}")
     lines += [line for report in summary.sinks for line in sink_lines(report)]
+    lines += score_lines(summary.scores)
     if summary.note:
         lines.append(summary.note)
     if summary.interrupted:

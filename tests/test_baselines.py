@@ -4,9 +4,18 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fishrt.metrics import roc_auc
-from training.baselines import PAST, algorithmic_baseline, fitted_baseline, motion_features
+from fishrt.motion_baselines import (
+    PAST,
+    FittedBaseline,
+    OnlineBaseline,
+    algorithmic_baseline,
+    motion_features,
+)
+from training.baselines import fitted_baseline
 
 
 def published_rule(m, t):
@@ -60,3 +69,32 @@ def test_the_fitted_baseline_learns_what_motion_tells():
     forecast = fitted_baseline(m, labels, np.arange(PAST, 4000))
     test = np.arange(4000, 6000)
     assert roc_auc(labels[test], forecast(m, test)) > 0.99  # measured: 1.000
+
+
+FITTED = FittedBaseline(
+    unit=0.0012,
+    intercept=-1.3,
+    weights=tuple(np.random.default_rng(4).normal(0, 0.1, 68).tolist()),
+)
+
+
+@settings(max_examples=25)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    lengths=st.lists(st.integers(1, 260), min_size=1, max_size=3),
+    baseline=st.sampled_from([algorithmic_baseline, FITTED]),
+)
+def test_a_baseline_says_online_what_it_says_of_the_whole_recording(seed, lengths, baseline):
+    rng = np.random.default_rng(seed)
+    online = OnlineBaseline(baseline)
+    for length in lengths:  # each follows a gap
+        energy = rng.gamma(3.0, 0.0004, length)
+        said = []
+        for value in [None, *energy.tolist()]:
+            online.push(value)
+            said.append(online.forecast())
+        assert said[:PAST] == [None] * min(PAST, length + 1)
+        frames = np.arange(PAST, length + 1)
+        if len(frames):
+            # the running sums are of the same numbers in the same order: to the last digits
+            np.testing.assert_allclose(said[PAST:], baseline(energy, frames), rtol=1e-12)

@@ -19,6 +19,7 @@ from fishrt.decision import choose_decision
 from fishrt.errors import ExitCode, RecordingError
 from fishrt.metrics import Scorer, roc_auc
 from fishrt.motion import frame_change
+from fishrt.motion_baselines import algorithmic_baseline
 from fishrt.online_scorer import OnlineScorer
 from fishrt.recording import Split, load_recording
 from fishrt.simulate import TankSpec
@@ -26,7 +27,6 @@ from fishrt.storage import sha256_of
 from realtime.lanes import ExactLanes
 from realtime.recorded import forecast_frames
 from realtime.stepper import load_stepper
-from training.baselines import algorithmic_baseline
 from training.scoring.evaluate import Candidate, Wanted, evaluate
 from training.scoring.footage import find_training
 from training.scoring.frames import PAST, scored_frames

@@ -18,11 +18,11 @@ from fishrt.config import load_config
 from fishrt.errors import ConfigError, TrainingError
 from fishrt.metrics import brier_skill, roc_auc
 from fishrt.motion import LabelRule, burst_labels
+from fishrt.motion_baselines import algorithmic_baseline
 from fishrt.recording import load_recording
 from fishrt.simulate import TankSpec
 from realtime.lanes import CarriedState, ExactLanes
 from realtime.stepper import load_stepper
-from training.baselines import algorithmic_baseline
 from training.dataset import ClipSet
 from training.evaluation import forecast_clips, forecast_stream, run_candidate
 from training.fit import FitOptions

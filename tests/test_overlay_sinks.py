@@ -112,14 +112,13 @@ def test_a_tall_picture_keeps_its_shape(overlay: Overlay) -> None:
     np.testing.assert_array_equal(white, white[:, ::-1])  # in the middle
 
 
-@pytest.mark.parametrize(
-    ("probability", "alarm"), [(None, False), (0.0, False), (0.599, False), (0.6, True), (1, True)]
-)
-def test_the_edge_turns_red_from_the_threshold_on(
+@pytest.mark.parametrize("alarm", [False, True])
+@pytest.mark.parametrize("probability", [None, 0.2, 0.9])
+def test_the_edge_is_red_while_the_alarm_is_on(
     overlay: Overlay, probability: float | None, alarm: bool
 ) -> None:
     picture = noise(480, 640, 3)
-    canvas = drawn(overlay, said(probability=probability), picture)[:480]
+    canvas = drawn(overlay, said(probability=probability, alarm=alarm), picture)[:480]
     inside = slice(FRAME_WIDTH, -FRAME_WIDTH)
     np.testing.assert_array_equal(canvas[inside, inside], picture[inside, inside])
     edge = np.concatenate([canvas[0], canvas[-1], canvas[:, 0], canvas[:, -1]])
@@ -127,20 +126,6 @@ def test_the_edge_turns_red_from_the_threshold_on(
         assert (edge == BURST).all()
     else:
         np.testing.assert_array_equal(canvas, picture)
-
-
-def test_the_alarm_lasts_over_skipped_frames_but_not_into_a_gap(overlay: Overlay) -> None:
-    picture = noise(480, 640, 3)
-
-    def alarms(forecast: Forecast) -> bool:
-        return bool((drawn(overlay, forecast, picture)[0, 100] == BURST).all())
-
-    assert alarms(said(1, 0.9))
-    assert alarms(dataclasses.replace(said(2, None), reason=Reason.SKIPPED))
-    assert not alarms(dataclasses.replace(said(3, None), reason=Reason.GAP))
-    assert alarms(said(4, 0.9))
-    late = dataclasses.replace(said(5, 0.9), valid=False, reason=Reason.LATE, burst=None)
-    assert not alarms(late)
 
 
 def test_the_trace_is_bounded_and_shows_the_last_seconds(overlay: Overlay) -> None:

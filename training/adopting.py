@@ -15,6 +15,7 @@ from fishrt.recording import (
 )
 from fishrt.storage import sha256_of
 from training.dataset import ClipSet, class_weights
+from training.footage_reference import measure_footage
 from training.run import describe_software
 
 
@@ -59,6 +60,7 @@ def describe_run(
 ) -> dict[str, Any]:
     """What `run.yaml` says before the first epoch."""
     learned = recording.labelled_ends(Split.TRAIN, config.clip.geometry)
+    footage = measure_footage(recording)
     return {
         "software": describe_software(),
         "recording": {
@@ -68,6 +70,7 @@ def describe_run(
             "burst_label_sha256": sha256_of(recording.folder / BURST_LABEL_FILE),
             "burst_share": float(recording.burst_label[learned].mean()) if len(learned) else None,
         },
+        "footage": footage.model_dump(mode="json") if footage is not None else None,
         "seed": config.train.seed,
         "parameters": int(model.count_params()),
         "class_weights": {"calm": float(weights[0]), "burst": float(weights[1])},

@@ -31,6 +31,7 @@ from fishrt.bundle import TrainedOn
 from fishrt.config import Config, dump_config, load_config
 from fishrt.decision import Decision
 from fishrt.errors import TrainingError, output_error
+from fishrt.footage_reference import FootageReference
 from fishrt.recording import BURST_LABEL_FILE, MOTION_ENERGY_FILE, Recording
 from fishrt.storage import sha256_of, write_text
 from fishrt.stored_background import stored_background
@@ -56,6 +57,7 @@ class Run:
         evaluation: Scores on unseen footage; empty if none were made.
         background: uint8 `(H, W)` that preprocessing subtracts, or None.
         trained_on: The recording that it learned from, if that was written down.
+        footage: What that recording looked like, if that was.
     """
 
     folder: Path
@@ -64,6 +66,7 @@ class Run:
     evaluation: dict[str, Any]
     background: NDArray[np.uint8] | None
     trained_on: TrainedOn | None = None
+    footage: FootageReference | None = None
 
     @property
     def decision(self) -> Decision | None:
@@ -201,35 +204,45 @@ def load_run(folder: Path) -> Run:
         raise TrainingError(
             f"{weights} is damaged or belongs to another network; train again."
         ) from error
+    try:
+        record = _record(folder)
+        trained_on, footage = _trained_on(record), _footage(record)
+    except (OSError, yaml.YAMLError, UnicodeDecodeError, KeyError, ValidationError) as error:
+        raise TrainingError(f"{folder / RUN_FILE} cannot be read or is damaged.") from error
     return Run(
         folder,
         config,
         model,
         _evaluation(folder),
         stored_background(folder, "the run", TrainingError),
-        _trained_on(folder),
+        trained_on,
+        footage,
     )
 
 
-def _trained_on(folder: Path) -> TrainedOn | None:
+def _record(folder: Path) -> dict[str, Any]:
+    """What `run.yaml` says; nothing where there is none."""
+    path = folder / RUN_FILE
+    record = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None
+    return record if isinstance(record, dict) else {}
+
+
+def _trained_on(record: dict[str, Any]) -> TrainedOn | None:
     """The recording that `run.yaml` names; None for imported weights, which name none."""
-    try:
-        record = yaml.safe_load((folder / RUN_FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise TrainingError(f"{folder / RUN_FILE} cannot be read or is damaged.") from error
-    recording = record.get("recording") if isinstance(record, dict) else None
+    recording = record.get("recording")
     if not isinstance(recording, dict):
         return None
-    try:
-        return TrainedOn(
-            recording=recording["folder"],
-            motion_energy_sha256=recording["motion_energy_sha256"],
-            burst_share=recording.get("burst_share"),
-        )
-    except (KeyError, ValidationError) as error:
-        raise TrainingError(f"{folder / RUN_FILE} cannot be read or is damaged.") from error
+    return TrainedOn(
+        recording=recording["folder"],
+        motion_energy_sha256=recording["motion_energy_sha256"],
+        burst_share=recording.get("burst_share"),
+    )
+
+
+def _footage(record: dict[str, Any]) -> FootageReference | None:
+    """What the recording looked like; runs of before do not say."""
+    stored = record.get("footage")
+    return None if stored is None else FootageReference.model_validate(stored)
 
 
 def _evaluation(folder: Path) -> dict[str, Any]:

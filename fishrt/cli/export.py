@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 def export(
     run: Annotated[
         Path,
-        typer.Argument(help="Run folder that `fishrt train` wrote; or, with --tensorrt, a bundle."),
+        typer.Argument(
+            help="Run folder that `fishrt train` wrote; or, with --tensorrt or --footage, a bundle."
+        ),
     ],
     output: Annotated[
         Path | None,
@@ -27,6 +29,13 @@ def export(
     fp16: Annotated[
         bool, typer.Option("--fp16", help="Also write graphs in half precision, for GPUs.")
     ] = False,
+    footage: Annotated[
+        Path | None,
+        typer.Option(
+            help="Recording that a bundle learned from: write into it what that looked like, where "
+            "its export did not.",
+        ),
+    ] = None,
     tensorrt: Annotated[
         bool, typer.Option("--tensorrt", help="Build TensorRT engines for the GPU of this machine.")
     ] = False,
@@ -59,9 +68,15 @@ def export(
     if (hardware_compatible or version_compatible or tf32 or workspace) and not tensorrt:
         raise typer.BadParameter("options of TensorRT go with --tensorrt.")
     if (run / "bundle.yaml").exists():
-        if not tensorrt:
+        if not tensorrt and footage is None:
             raise typer.BadParameter(f"{run} is a bundle already; add --tensorrt for its engines.")
         folder = run
+        if footage is not None:
+            _add_footage(folder, footage, console)
+    elif footage is not None:
+        raise typer.BadParameter(
+            "--footage is for a bundle; the export of a run says what it learned from by itself."
+        )
     else:
         folder = output or run / "bundle"
         _export_run(run, folder, recording, console, fp16=fp16)
@@ -102,6 +117,14 @@ def _export_run(
     for line in parity_lines(done.parity):
         console.print(line)
     console.print(f"the bundle is in {done.folder} ({done.bytes / 1e6:.2f} MB)")
+
+
+def _add_footage(folder: Path, recording: Path, console: "Console") -> None:
+    from export.footage import add_footage
+    from fishrt.recording import load_recording
+
+    footage = add_footage(folder, load_recording(recording))
+    console.print(f"the bundle knows what its training footage looked like ({footage.minutes} min)")
 
 
 def _build_engines(folder: Path, options: "EngineOptions", console: "Console") -> None:

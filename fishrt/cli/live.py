@@ -48,6 +48,30 @@ def live(
         float | None,
         typer.Option(min=0, max=1, help="Probability of a burst. Default: the bundle's."),
     ] = None,
+    false_alarms: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="PER_MINUTE",
+            help="Bearable false alarms a minute, instead of --threshold.",
+        ),
+    ] = None,
+    release: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Probability below which an alarm ends."),
+    ] = None,
+    debounce: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="FRAMES", help="Frames above the threshold before an alarm starts."
+        ),
+    ] = None,
+    refractory: Annotated[
+        int | None,
+        typer.Option(
+            min=0, metavar="FRAMES", help="Frames after an alarm's start without another one."
+        ),
+    ] = None,
     output: Annotated[
         list[str] | None,
         typer.Option(
@@ -72,6 +96,10 @@ def live(
     ] = None,
     record_raw: Annotated[
         Path | None, typer.Option(help="MP4 file for the camera's own picture.")
+    ] = None,
+    scores: Annotated[
+        str | None,
+        typer.Option(help="File for the scoreboard, one JSON line every 10 s of footage."),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing output files.")
@@ -151,6 +179,7 @@ def live(
     from fishrt.config import TrainMode
     from fishrt.errors import ExitCode
     from fishrt.video.request import CameraRequest
+    from realtime.alarm import AlarmWishes
     from realtime.backends import Backend
     from realtime.capture import Pace
     from realtime.options import LiveOptions
@@ -174,6 +203,8 @@ def live(
         outputs = ("-",)
     if as_json and "-" in outputs:
         raise typer.BadParameter("--json and --output - would both write to stdout.")
+    if scores == "-" and (as_json or "-" in outputs):
+        raise typer.BadParameter("--scores - and another output would both write to stdout.")
     console = Console(stderr=True, highlight=False)
 
     def say(sentence: str) -> None:
@@ -189,9 +220,10 @@ def live(
             mode=TrainMode(mode) if mode else None,
             allow_untrained_stream=allow_untrained_stream,
             every=every,
-            threshold=threshold,
+            alarm=AlarmWishes(threshold, false_alarms, release, debounce, refractory),
             outputs=outputs,
             events=events,
+            scores=scores,
             to=tuple(to or ()),
             record=record,
             record_raw=record_raw,

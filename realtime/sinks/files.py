@@ -8,6 +8,7 @@ from realtime.predict.formats import Format
 from realtime.sinks.jsonl import STDOUT, EventLog, JsonlSink
 from realtime.sinks.outbox import Outbox
 from realtime.sinks.queued import MANY_CLOSE_S, QueuedSink, WhenFull
+from realtime.sinks.scores import ScoreSink
 from realtime.sinks.sink import Sink
 from realtime.sinks.table import CsvSink, ParquetSink
 from realtime.update import Update, without_pictures
@@ -73,3 +74,15 @@ def open_event_log(target: str, overwrite: bool, failures: Outbox | None) -> Que
         raise OutputError("the standard output belongs to the forecasts; name a file for --events.")
     log = EventLog(target, overwrite=overwrite)
     return QueuedSink(target, log, lambda _: None, LINE_ROOM, WhenFull.DROP_OLDEST, failures)
+
+
+def open_score_log(target: str, worker: ScoreSink, failures: Outbox | None) -> QueuedSink[str]:
+    """Puts the log of scores behind a queue.
+
+    Args:
+        target: Its name.
+        worker: The log.
+        failures: Where a failure is told, or None to raise it.
+    """
+    name = "the standard output" if target == STDOUT else target
+    return QueuedSink(name, worker, worker.take, LINE_ROOM, WhenFull.DROP_OLDEST, failures)

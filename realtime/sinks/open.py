@@ -1,6 +1,7 @@
 """From what the user asked for to open sinks."""
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -11,11 +12,13 @@ from realtime.capture import Policy
 from realtime.event import EventKind
 from realtime.options import LiveOptions
 from realtime.overlay import Overlay
-from realtime.sinks.files import open_event_log, open_log
+from realtime.scoreboard.snapshot import ScoreSnapshot
+from realtime.sinks.files import open_event_log, open_log, open_score_log
 from realtime.sinks.outbox import Outbox
 from realtime.sinks.peers.open import open_peer
 from realtime.sinks.queued import WhenFull
 from realtime.sinks.recording import timestamps_path
+from realtime.sinks.scores import SCORES_EVERY_S, ScoreSink
 from realtime.sinks.sink import Sink, close_all
 from realtime.sinks.status import StatusSink
 from realtime.sinks.video import CameraRecorder, VideoRecorder
@@ -37,11 +40,22 @@ def make_sinks(
     stats: LiveStats,
     console: Console,
     outbox: Outbox,
+    scores: Callable[[], ScoreSnapshot] = ScoreSnapshot,
 ) -> list[Sink]:
     """Opens what the user asked for; the status comes last, when the forecast is out.
 
     Where pictures wait for us, files make the loop wait, and one that fails ends the run. Where
     they do not, frames go first: a failure is told in the outbox, and the run goes on.
+
+    Args:
+        options: What the user asked for.
+        config: The model's config.
+        threshold: Probability from which on a burst is forecast.
+        policy: What gives way when the machine is too slow.
+        stats: The figures of the run.
+        console: Where the status goes.
+        outbox: Where failures are told.
+        scores: Gives the scoreboard.
 
     Raises:
         OutputError: If one cannot be opened; those opened before it are closed again.
@@ -76,9 +90,13 @@ def make_sinks(
             sinks.append(open_log(target, options.overwrite, when_full, failures, outbox))
         if options.events is not None:
             sinks.append(open_event_log(options.events, options.overwrite, failures))
+        if options.scores is not None:
+            every = round(SCORES_EVERY_S * fps)
+            worker = ScoreSink(options.scores, scores, every, overwrite=options.overwrite)
+            sinks.append(open_score_log(options.scores, worker, failures))
         if options.window:
             sinks.append(WindowSink(overlay(), stats.snapshot))
-        sinks.append(StatusSink(stats.snapshot, threshold, console))
+        sinks.append(StatusSink(stats.snapshot, threshold, console, scores=scores))
     except BaseException:
         close_all(sinks)
         raise
@@ -92,7 +110,8 @@ def check_targets(options: LiveOptions) -> None:
         OutputError: If a file is the source itself, or is named twice.
     """
     videos = [path for path in (options.record, options.record_raw) if path is not None]
-    logs = [*options.outputs, *([options.events] if options.events is not None else [])]
+    named = (options.events, options.scores)
+    logs = [*options.outputs, *(name for name in named if name is not None)]
     targets = [*logs, *map(str, videos), *(str(timestamps_path(path)) for path in videos)]
     for target in targets:
         refuse_source(target, options.camera)

@@ -9,6 +9,8 @@ from rich.text import Text
 
 from realtime.event import Event, EventKind
 from realtime.forecast import Forecast, Reason
+from realtime.scoreboard.snapshot import ScoreSnapshot
+from realtime.scoreboard.wording import score_parts
 from realtime.stats import StatsSnapshot
 from realtime.update import Update
 
@@ -20,6 +22,7 @@ TROUBLE = {
     EventKind.FROZEN: "frozen since {clock}",
     EventKind.RATE: "camera gives {fps:.1f} of {wanted_fps:g} fps",
 }
+UNSCORED = ScoreSnapshot()
 BEHIND_S = 0.5  # how far a file may lag real time before it is said
 
 
@@ -32,6 +35,7 @@ class StatusSink:
         threshold: float,
         console: Console,
         clock: Callable[[], float] = time.monotonic,
+        scores: Callable[[], ScoreSnapshot] = ScoreSnapshot,
     ) -> None:
         """Begins the status line.
 
@@ -40,8 +44,10 @@ class StatusSink:
             threshold: Probability from which on a burst is forecast.
             console: Where to write.
             clock: Monotonic seconds.
+            scores: Gives the scoreboard.
         """
         self._snapshot = snapshot
+        self._scores = scores
         self._threshold = threshold
         self._console = console
         self._clock = clock
@@ -63,7 +69,9 @@ class StatusSink:
         if now < self._due:
             return
         self._due = now + self._interval
-        line = status_line(forecast, self._probability, self._threshold, self._snapshot())
+        line = status_line(
+            forecast, self._probability, self._threshold, self._snapshot(), self._scores()
+        )
         for trouble in self._trouble.values():
             line.append(f" | {trouble}", "bold yellow")
         if self._live is not None:
@@ -98,7 +106,11 @@ class StatusSink:
 
 
 def status_line(
-    forecast: Forecast, probability: float | None, threshold: float, stats: StatsSnapshot
+    forecast: Forecast,
+    probability: float | None,
+    threshold: float,
+    stats: StatsSnapshot,
+    scores: ScoreSnapshot = UNSCORED,
 ) -> Text:
     """The status as one line of text with colours.
 
@@ -107,6 +119,7 @@ def status_line(
         probability: The newest probability, also where this frame has none of its own.
         threshold: Probability from which on a burst is forecast.
         stats: The figures of the run.
+        scores: The scoreboard.
     """
     line = Text(no_wrap=True, overflow="ellipsis")
     if probability is None:
@@ -125,6 +138,10 @@ def status_line(
         f" | {stats.fps:.1f} fps | p50 {stats.latency.p50:.0f} p99 {stats.latency.p99:.0f} ms | "
         f"budget {stats.budget:.0%} | frame {forecast.frame}"
     )
+    for part in score_parts(scores):
+        line.append(f" | {part}")
+    if scores.drift_warning:
+        line.append(" | unlike the usual picture", "bold yellow")
     if stats.dropped or stats.lost or stats.late:
         line.append(
             f" | dropped {stats.dropped}, lost {stats.lost}, late {stats.late}", "bold yellow"

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fishrt.clip import ClipGeometry
+from fishrt.motion_baselines import algorithmic_baseline
 from fishrt.recording import Recording, Split
-from training.baselines import algorithmic_baseline, climatology, fitted_baseline, persistence
+from training.baselines import climatology, fitted_baseline, persistence
 from training.scoring.frames import scored_frames
 
 

@@ -1,0 +1,59 @@
+"""Writes into a bundle what its training footage looked like, where its export did not."""
+
+from pathlib import Path
+
+from fishrt.bundle import TrainedOn, load_bundle, save_metadata
+from fishrt.config import Config
+from fishrt.errors import RecordingError
+from fishrt.footage_reference import FootageReference
+from fishrt.recording import MOTION_ENERGY_FILE, Recording, Split
+from fishrt.storage import sha256_of
+from training.footage_reference import measure_footage
+from training.scoring.footage import is_it
+from training.scoring.frames import check_recording
+
+
+def add_footage(folder: Path, recording: Recording) -> FootageReference:
+    """Measures the training footage of a bundle and stores the figures in it.
+
+    Graphs, decision and evaluation stay as they are.
+
+    Args:
+        folder: The bundle.
+        recording: What its model learned from.
+
+    Returns:
+        The figures.
+
+    Raises:
+        BundleError: If there is no such bundle.
+        RecordingError: If the recording is another one than the model learned from, does not fit
+            it, or is too short.
+    """
+    metadata = load_bundle(folder).metadata
+    known = metadata.trained_on
+    if known is not None and not is_it(recording.folder, known):
+        raise RecordingError(
+            f"{recording.folder} is not the recording that the bundle {metadata.name} learned from "
+            f"(that was {known.recording}); name that one."
+        )
+    check_recording(recording, metadata.config)
+    footage = measure_footage(recording)
+    if footage is None:
+        raise RecordingError(
+            f"the training part of {recording.folder} has not even ten seconds in a row."
+        )
+    trained_on = known or _trained_on(recording, metadata.config)
+    save_metadata(
+        folder, metadata.model_copy(update={"footage": footage, "trained_on": trained_on})
+    )
+    return footage
+
+
+def _trained_on(recording: Recording, config: Config) -> TrainedOn:
+    learned = recording.labelled_ends(Split.TRAIN, config.clip.geometry)
+    return TrainedOn(
+        recording=recording.folder.name,
+        motion_energy_sha256=sha256_of(recording.folder / MOTION_ENERGY_FILE),
+        burst_share=float(recording.burst_label[learned].mean()) if len(learned) else None,
+    )

@@ -1,0 +1,1 @@
+"""The scoreboard: how good the forecasts are, learned while they are made."""

@@ -1,0 +1,110 @@
+"""Events scored while they happen: the counts of the offline scores, at every frame."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from fishrt.events import Decider, DecisionRule, Edge, Footage, score_events
+from realtime.scoreboard.events import EventTally, FalseAlarm
+from realtime.scoreboard.snapshot import BurstOutcome, EventFigures
+
+HORIZON, FPS = 8, 30.0
+RULE = DecisionRule(threshold=0.6, release=0.4, debounce=2, refractory=3)
+NAN = float("nan")
+
+
+def assert_as_offline(figures: EventFigures, footage: list[Footage]) -> None:
+    expected = score_events(footage, RULE, horizon=HORIZON, fps=FPS)
+    assert (figures.bursts, figures.caught) == (expected.bursts, expected.caught)
+    assert figures.missed == expected.bursts - expected.caught
+    assert (figures.alarms, figures.false_alarms) == (expected.alarms, expected.false_alarms)
+    for ours, theirs in (
+        (figures.share_caught, expected.share_caught),
+        (figures.false_alarms_per_minute, expected.false_alarms_per_minute),
+        (figures.median_lead_s, expected.median_lead),
+    ):
+        assert (NAN if ours is None else ours) == pytest.approx(theirs, nan_ok=True)
+
+
+def pushed(
+    tally: EventTally, labels: NDArray[np.uint8], said: NDArray[np.float64], offset: int = 0
+) -> list[BurstOutcome | FalseAlarm]:
+    """Pushes a stretch, after each frame of which the figures are those of the offline scores."""
+    decider, settled = Decider(RULE), []
+    for at, (label, probability) in enumerate(zip(labels, said, strict=True)):
+        alarm = decider.push(float(probability)) is Edge.START
+        known = bool(np.isfinite(probability))
+        settled += tally.push(offset + at, int(label), known=known, alarm=alarm)
+    return settled
+
+
+STRETCH = st.tuples(
+    st.lists(st.sampled_from([0] * 12 + [1]), min_size=1, max_size=160),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([0.5, 0.8, 0.95]),
+)
+
+
+def stretch(drawn: tuple[list[int], int, float]) -> Footage:
+    """Labels in runs of one to four, and probabilities that stay for a few frames."""
+    spots, seed, calm = drawn
+    rng = np.random.default_rng(seed)
+    labels = (np.convolve(spots, np.ones(rng.integers(1, 5)))[: len(spots)] > 0).astype(np.uint8)
+    said = np.repeat(rng.random(len(spots)), rng.integers(1, 6))[: len(spots)]
+    said = np.where(rng.random(len(spots)) < 0.03, NAN, np.where(said < calm, said * 0.5, 0.9))
+    said[: rng.integers(0, 20)] = NAN
+    return Footage(labels, said)
+
+
+@settings(max_examples=150)
+@given(STRETCH)
+def test_after_every_frame_the_counts_are_those_of_the_offline_scores(
+    drawn: tuple[list[int], int, float],
+) -> None:
+    footage = stretch(drawn)
+    tally, decider = EventTally(HORIZON, FPS), Decider(RULE)
+    for at, probability in enumerate(footage.probabilities):
+        alarm = decider.push(float(probability)) is Edge.START
+        known = bool(np.isfinite(probability))
+        tally.push(at, int(footage.labels[at]), known=known, alarm=alarm)
+        so_far = Footage(footage.labels[: at + 1], footage.probabilities[: at + 1])
+        assert_as_offline(tally.figures(), [so_far])
+
+
+@settings(max_examples=100)
+@given(st.lists(STRETCH, min_size=1, max_size=4))
+def test_nothing_crosses_a_gap(drawn: list[tuple[list[int], int, float]]) -> None:
+    parts = [stretch(each) for each in drawn]
+    tally, settled = EventTally(HORIZON, FPS), []
+    for number, part in enumerate(parts):
+        settled += pushed(tally, part.labels, part.probabilities, 1000 * number)
+        tally.gap()
+    assert_as_offline(tally.figures(), parts)
+    outcomes = [each for each in settled if isinstance(each, BurstOutcome)]
+    assert len(outcomes) == tally.figures().bursts
+    assert tally.figures().recent == tuple(outcomes[-8:])
+    # what is told as false stays false
+    assert sum(isinstance(each, FalseAlarm) for each in settled) <= tally.figures().false_alarms
+
+
+def test_bursts_and_false_alarms_are_told_once_each_with_frame_and_lead() -> None:
+    labels, said = np.zeros(300, np.uint8), np.full(300, 0.1)
+    labels[100:110] = labels[200:206] = 1
+    said[104:115] = said[30:40] = 0.9
+    settled = pushed(EventTally(HORIZON, FPS), labels, said, offset=5000)
+    assert settled == [
+        FalseAlarm(5031),
+        BurstOutcome(5110, True, pytest.approx(5 / FPS)),
+        BurstOutcome(5206, False, None),
+    ]
+
+
+def test_memory_stays_the_same_in_a_burst_that_never_ends() -> None:
+    tally = EventTally(HORIZON, FPS)
+    for at in range(20_000):
+        tally.push(at, int(at % 20 == 0), known=True, alarm=at % 5 == 0)
+    held = [len(part) for part in vars(tally).values() if hasattr(part, "__len__")]
+    assert max(held) < 20
+    assert tally.figures().alarms > 2900
