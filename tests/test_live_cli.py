@@ -178,7 +178,9 @@ def test_several_logs_and_a_peer_hold_the_same(live: Live, tmp_path: Path) -> No
     assert len(lines) == FRAMES
     assert [text for text in sent if text in lines] == lines
     assert [text for text in sent if text not in lines] == happened
-    assert json.loads(happened[0])["event"] == "alarm-start"
+    kinds = [json.loads(line)["event"] for line in happened]
+    assert kinds[0] == "warning"  # this bundle says nothing of its training footage
+    assert "alarm-start" in kinds
     rows = table.read_text().splitlines()
     assert rows[0] == ",".join(FIELDS)
     assert [row.split(",")[0] for row in rows[1:]] == [str(frame) for frame in range(FRAMES)]

@@ -32,6 +32,8 @@ def _skill_line(scores: ScoreSnapshot) -> str:
     overall = scores.overall
     share = overall.positives / overall.labelled
     text = f"scored {overall.labelled} forecasts, a burst ahead at {share:.1%} of them"
+    if overall.auc is None:
+        return f"{text}, too few to say how good they were"
     parts = [
         (f"AUC {overall.auc:.3f}", overall.auc),
         (_baseline_text(scores.baseline, overall), overall.baseline_auc),
@@ -41,8 +43,6 @@ def _skill_line(scores: ScoreSnapshot) -> str:
         ),
         (f"{_signed(overall.skill_baseline)} against that baseline", overall.skill_baseline),
     ]
-    if overall.auc is None:
-        return f"{text}, too few to say how good they were"
     return "; ".join([text, *(said for said, value in parts if value is not None)])
 
 
