@@ -1,6 +1,5 @@
 """What computes a forecast: the choices behind `--backend`."""
 
-import enum
 from collections.abc import Callable
 from functools import partial
 
@@ -8,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fishrt.bundle import Bundle, GraphKind, GraphPrecision
+from fishrt.choices import Backend as Backend
 from fishrt.clip import ClipGeometry
 from fishrt.gpu.device import CudaDevice, Device, DeviceProgram
 from fishrt.graph_names import PROBABILITY
@@ -17,23 +17,6 @@ from realtime.stepper import Stepper, load_stepper, open_session
 CLIP = "clip"
 
 Loader = Callable[[Bundle, GraphKind, GraphPrecision, int | None, Device], DeviceProgram]
-
-
-class Backend(enum.StrEnum):
-    """Libraries that compute a forecast."""
-
-    CPU = "cpu"
-    """ONNX Runtime on the processor."""
-
-    CUDA = "cuda"
-    """ONNX Runtime on an NVIDIA GPU, by its CUDA provider."""
-
-    TENSORRT_RTX = "tensorrt-rtx"
-    """ONNX Runtime on a GeForce RTX, by NVIDIA's TensorRT-RTX plugin."""
-
-    TENSORRT = "tensorrt"
-    """TensorRT on an NVIDIA GPU, by an engine of the bundle."""
-
 
 StepperMaker = Callable[[int], Stepper]
 ClipRunner = Callable[[NDArray[np.uint8]], float]

@@ -16,6 +16,7 @@ from fishrt.bundle import Bundle, GraphKind, GraphPrecision, StateSpec
 from fishrt.clip import ClipGeometry
 from fishrt.errors import BundleError, MissingExtraError
 from fishrt.graph_names import LANES, NEXT_PREFIX, PROBABILITY, TIME_STEP
+from fishrt.install_hints import install_hint
 from realtime.wording import count
 
 WARM_UP_RUNS = 3
@@ -248,8 +249,7 @@ def open_session(
         import onnxruntime
     except ImportError as error:
         raise MissingExtraError(
-            "live forecasting needs ONNX Runtime, which is not installed; "
-            "install the extra cpu, in a checkout with: pip install -e '.[cpu]'"
+            f"live forecasting needs ONNX Runtime, which is not installed; {install_hint('cpu')}"
         ) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = settings.thread_count

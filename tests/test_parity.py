@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,11 +18,12 @@ from export import frozen, graphs
 from export.backends import Backend, BackendAbsentError, graphs_of, open_runner, why_absent
 from export.bundle import export_run
 from export.bundle_parity import compare_with_reference
+from export.keras_reference import recorded_footage
 from export.parity import Agreement, Mode, compare, violation
 from export.reference import load_reference, sample
 from fishrt.bundle import GraphKind, GraphPrecision, StoredFile, load_bundle, save_metadata
 from fishrt.config import ClipConfig, Config, ModelConfig, TrainConfig
-from fishrt.errors import BundleError, ParityError
+from fishrt.errors import BundleError, OutputError, ParityError, RecordingError
 from fishrt.storage import sha256_of
 from training.forecaster import Forecaster
 from training.run import Run
@@ -86,6 +88,26 @@ def test_every_backend_says_what_keras_said(exported, backend, precision):
     for agreement in compare(runner, stretch, cases, bundle.metadata.states, 0.5):
         assert agreement.max < LIMITS[precision]
         assert agreement.max > 0 or agreement.clips < 4
+
+
+def test_a_bundle_is_replaced_only_when_told(run, copy, monkeypatch):
+    before = {path.name: path.read_bytes() for path in copy.iterdir()}
+    with pytest.raises(OutputError, match="holds a bundle already; add --overwrite"):
+        export_run(run, copy)
+    assert {path.name: path.read_bytes() for path in copy.iterdir()} == before
+    monkeypatch.setattr("export.keras_reference.TANK_FRAMES", 300)  # enough, and quick to draw
+    export_run(run, copy, overwrite=True)
+    assert load_bundle(copy).metadata.precisions == (GraphPrecision.FP32,)
+
+
+def test_footage_of_another_size_is_a_sentence_with_both_sizes(tmp_path):
+    frames, geometry = np.zeros((50, 20, 30), np.uint8), CONFIG.clip.geometry
+    wrong = SimpleNamespace(folder=tmp_path / "tank", frames=frames)
+    with pytest.raises(RecordingError, match="frames of 30x20, and the network takes 28x24"):
+        recorded_footage(wrong, geometry)
+    wrong.frames = np.zeros((5, geometry.height, geometry.width), np.uint8)
+    with pytest.raises(RecordingError, match="has 5 frames, and a clip takes 6"):
+        recorded_footage(wrong, geometry)
 
 
 def test_the_reference_is_what_keras_says_of_the_kept_frames(exported, run):

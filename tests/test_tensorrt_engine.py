@@ -259,7 +259,7 @@ def test_without_an_engine_or_without_tensorrt(bundle, card, monkeypatch):
         load_program(bundle, STEP, FP32, 3, HostDevice())
     monkeypatch.delitem(sys.modules, "tensorrt")
     monkeypatch.setattr(sys, "meta_path", [])
-    with pytest.raises(MissingExtraError, match=r"pip install tensorrt-cu12"):
+    with pytest.raises(MissingExtraError, match=r"pip install -e '\.\[tensorrt\]'"):
         load_program(bundle, STEP, FP32, 3, HostDevice())
 
 

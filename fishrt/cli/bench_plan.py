@@ -9,6 +9,7 @@ from rich.console import Console
 
 from fishrt.bundle import Bundle
 from fishrt.errors import FishrtError
+from fishrt.install_hints import install_hint
 from fishrt.timing import matrix_gflops
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _keras(plan: BenchPlan) -> "Row | Skipped":
 
     config = plan.bundle.metadata.config
     if find_spec("tensorflow") is None:
-        reason = "TensorFlow is not installed (the extra train has it)"
+        reason = f"TensorFlow is not installed; {install_hint('train')}"
         return Skipped("predict", "keras", "fp32", reason)
     order = {"config": config.model_dump(mode="json"), "frames": str(plan.frames)}
     answer = run_worker("export.keras_worker", order)

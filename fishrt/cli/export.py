@@ -24,6 +24,9 @@ def export(
         Path | None,
         typer.Option(help="Recording to compare on. Default: the simulated tank."),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a bundle that is already there.")
+    ] = False,
     fp16: Annotated[
         bool, typer.Option("--fp16", help="Also write graphs in half precision, for GPUs.")
     ] = False,
@@ -59,12 +62,14 @@ def export(
     if (hardware_compatible or version_compatible or tf32 or workspace) and not tensorrt:
         raise typer.BadParameter("options of TensorRT go with --tensorrt.")
     if (run / "bundle.yaml").exists():
-        if not tensorrt:
-            raise typer.BadParameter(f"{run} is a bundle already; add --tensorrt for its engines.")
+        if not tensorrt or overwrite:
+            raise typer.BadParameter(
+                f"{run} is a bundle already; add --tensorrt, without --overwrite, for its engines."
+            )
         folder = run
     else:
         folder = output or run / "bundle"
-        _export_run(run, folder, recording, console, fp16=fp16)
+        _export_run(run, folder, recording, console, fp16=fp16, overwrite=overwrite)
     if tensorrt:
         from fishrt.gpu.engine import EngineOptions
 
@@ -79,7 +84,13 @@ def export(
 
 
 def _export_run(
-    run: Path, folder: Path, recording: Path | None, console: "Console", *, fp16: bool
+    run: Path,
+    folder: Path,
+    recording: Path | None,
+    console: "Console",
+    *,
+    fp16: bool,
+    overwrite: bool,
 ) -> None:
     from fishrt.cli.extras import prepare_export, require
 
@@ -96,6 +107,7 @@ def _export_run(
         folder,
         load_recording(recording) if recording else None,
         tuple(GraphPrecision) if fp16 else (GraphPrecision.FP32,),
+        overwrite=overwrite,
     )
     for name, nodes in done.nodes.items():
         console.print(f"{name}: {nodes} operators")
