@@ -6,6 +6,7 @@ from pathlib import Path
 
 import onnx
 
+from export.backends import Opener
 from export.graphs import clip_graph, describe_graph, freeze_network, step_graph
 from export.keras_reference import (
     Footage,
@@ -183,6 +184,7 @@ def run_parity(
     run: Run,
     files: Mapping[GraphPrecision, Mapping[GraphKind, bytes]],
     reference: KerasReference,
+    openers: Mapping[str, Opener] | None = None,
 ) -> ParityReport:
     """Compares graphs with what Keras computed; see `measure_parity`."""
     return measure_parity(
@@ -192,6 +194,7 @@ def run_parity(
         run.model.state_specs,
         operating_threshold(run),
         reference.source,
+        openers,
     )
 
 

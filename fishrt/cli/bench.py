@@ -116,7 +116,9 @@ def bench(
     else:
         Console(highlight=False).print(_table(record))
     for skipped in {(s["backend"], s["reason"]): s for s in record["skipped"]}.values():
-        console.print(f"not timed on {skipped['backend']}: {skipped['reason']}", soft_wrap=True)
+        console.print(
+            f"not timed on {skipped['backend']}: {skipped['reason']}", soft_wrap=True, markup=False
+        )
 
 
 def _untrained(config: "Config", folder: Path) -> "Bundle":

@@ -57,7 +57,7 @@ def run_plan(plan: BenchPlan, console: Console) -> dict[str, Any]:
         for way in plan.ways:
             status.update(f"{way.backend} {way.precision}: {way.name} ...")
             results.append(
-                _unready(plan.bundle, way, console)
+                _unready(plan, way, console)
                 or measure(
                     plan.bundle.folder,
                     way,
@@ -80,7 +80,7 @@ def run_plan(plan: BenchPlan, console: Console) -> dict[str, Any]:
     }
 
 
-def _unready(bundle: Bundle, way: "Way", console: Console) -> "Skipped | None":
+def _unready(plan: BenchPlan, way: "Way", console: Console) -> "Skipped | None":
     """Why a way cannot be measured here; builds the engine that it needs, if it needs one."""
     from fishrt.bundle import GraphKind
     from realtime.backends import Backend
@@ -92,7 +92,8 @@ def _unready(bundle: Bundle, way: "Way", console: Console) -> "Skipped | None":
 
         kind = GraphKind.CLIP if way.mode is Mode.CLIP else GraphKind.STEP
         try:
-            ensure_engine(bundle, kind, way.precision, console, console.print)
+            trust = plan.trust_engine
+            ensure_engine(plan.bundle, kind, way.precision, console, console.print, trust=trust)
         except FishrtError as error:
             reason = str(error)
     return None if reason is None else Skipped(way.name, way.backend, way.precision, reason)

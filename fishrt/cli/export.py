@@ -58,7 +58,8 @@ def export(
     """
     from rich.console import Console
 
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    # without markup: square brackets in a path or in the name of an extra are no style
+    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
     if (hardware_compatible or version_compatible or tf32 or workspace) and not tensorrt:
         raise typer.BadParameter("options of TensorRT go with --tensorrt.")
     if (run / "bundle.yaml").exists():
@@ -112,23 +113,25 @@ def _export_run(
     for name, nodes in done.nodes.items():
         console.print(f"{name}: {nodes} operators")
     for line in parity_lines(done.parity):
-        console.print(line)
+        console.print(line, markup=False)
     console.print(f"the bundle is in {done.folder} ({done.bytes / 1e6:.2f} MB)")
 
 
 def _build_engines(folder: Path, options: "EngineOptions", console: "Console") -> None:
-    from export.engine_parity import check_engines
     from export.engines import ensure_engine
     from fishrt.bundle import GraphKind, load_bundle
 
     bundle = load_bundle(folder)
     for precision in bundle.metadata.precisions:
         for kind in GraphKind:
-            engine = ensure_engine(bundle, kind, precision, console, console.print, options)
+            engine = ensure_engine(
+                bundle,
+                kind,
+                precision,
+                console,
+                console.print,
+                options,
+                trust=options.version_compatible,
+            )
             layers = ", ".join(f"{n} in {kind}" for kind, n in engine.metadata.layers.items())
             console.print(f"{engine.path.name}: layers read back: {layers}")
-        worst = max(
-            agreement.max
-            for agreement in check_engines(bundle, precision, trust=options.version_compatible)
-        )
-        console.print(f"TensorRT in {precision}: at most {worst:.1e} from Keras")

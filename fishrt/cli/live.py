@@ -103,10 +103,10 @@ def live(
     console = Console(stderr=True, highlight=False)
 
     def say(sentence: str) -> None:
-        console.print(sentence, soft_wrap=True)
+        console.print(sentence, soft_wrap=True, markup=False)
 
     if backend is Backend.TENSORRT:
-        _ensure_engine(bundle, precision, console, say)
+        _ensure_engine(bundle, precision, console, say, trust=trust_engine)
     summary = run_live(
         LiveOptions(
             camera=camera,
@@ -135,12 +135,17 @@ def live(
 
 
 def _ensure_engine(
-    source: str, precision: GraphPrecision, console: "Console", say: "Callable[[str], None]"
+    source: str,
+    precision: GraphPrecision,
+    console: "Console",
+    say: "Callable[[str], None]",
+    *,
+    trust: bool,
 ) -> None:
     from export.engines import ensure_engine
     from fishrt.bundle import GraphKind, load_bundle
 
-    ensure_engine(load_bundle(source), GraphKind.STEP, precision, console, say)
+    ensure_engine(load_bundle(source), GraphKind.STEP, precision, console, say, trust=trust)
 
 
 def _report(summary: "LiveSummary", say: "Callable[[str], None]", *, as_json: bool) -> None:
