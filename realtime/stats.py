@@ -75,6 +75,7 @@ class StatsSnapshot:
         filled: Frames in the window by now.
         clip_frames: Frames in a whole window.
         seconds: Length of the run.
+        not_numbers: Frames for which the model gave what is no number.
     """
 
     frames: int
@@ -94,6 +95,7 @@ class StatsSnapshot:
     filled: int
     clip_frames: int
     seconds: float
+    not_numbers: int = 0
 
 
 class LiveStats:
@@ -112,7 +114,7 @@ class LiveStats:
         self._interval_ms = 1000.0 / fps
         self._clip_frames = clip_frames
         self._frames = self._forecasts = self._bursts = self._repeated = 0
-        self._lost = self._gaps = self._late = 0
+        self._lost = self._gaps = self._late = self._not_numbers = 0
         self._latency = Histogram()
         self._work = Histogram()
         self._recent: deque[float] = deque(maxlen=RECENT_FRAMES)
@@ -146,6 +148,7 @@ class LiveStats:
         self._bursts += bool(forecast.burst)
         self._repeated += forecast.repeated
         self._late += forecast.reason is Reason.LATE
+        self._not_numbers += forecast.reason is Reason.NOT_FINITE
         self._work.add(work_ms)
         if not forecast.repeated:  # a repeated picture is old by nature, not by slowness
             self._latency.add(forecast.latency_ms)
@@ -172,6 +175,7 @@ class LiveStats:
             filled=self.filled,
             clip_frames=self._clip_frames,
             seconds=seconds,
+            not_numbers=self._not_numbers,
         )
 
 

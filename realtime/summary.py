@@ -29,6 +29,19 @@ class LiveSummary:
     interrupted: bool
     note: str | None
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What makes the forecasts of this session worthless, in sentences; mostly nothing."""
+        figures = self.figures
+        if figures.not_numbers:
+            return (
+                f"the model gave what is not a number for {count(figures.not_numbers, 'frame')}, "
+                "which got no forecast; check the bundle with fishrt parity, and export it again",
+            )
+        if figures.frames >= figures.clip_frames and not figures.forecasts:
+            return ("not one frame got a valid forecast; the log says why for each",)
+        return ()
+
 
 def summary_lines(summary: LiveSummary) -> list[str]:
     """The summary as a few lines for a person."""
@@ -42,6 +55,7 @@ def summary_lines(summary: LiveSummary) -> list[str]:
         f"dropped {figures.dropped}, lost {figures.lost} in {count(figures.gaps, 'gap')}, "
         f"late {figures.late}, repeated {figures.repeated}",
     ]
+    lines += [f"warning: {warning}" for warning in summary.warnings]
     if summary.unrecorded:
         lines.append(f"{summary.unrecorded} pictures are missing in the recorded video")
     if summary.note:
@@ -53,4 +67,4 @@ def summary_lines(summary: LiveSummary) -> list[str]:
 
 def summary_record(summary: LiveSummary) -> dict[str, Any]:
     """The summary as plain values, for JSON."""
-    return asdict(summary)
+    return {**asdict(summary), "warnings": list(summary.warnings)}
