@@ -438,6 +438,10 @@ def test_the_command(exported, copy, monkeypatch, capsys):
     assert ways == {("onnxruntime-cpu", "fp16")}
     assert command(monkeypatch, exported.folder, "--recording", "x") == 2
     capsys.readouterr()
+    if why_absent(Runtime.ORT_CUDA):
+        assert command(monkeypatch, exported.folder, "--backend", "onnxruntime-cuda") == 11
+        assert "nothing was compared: not compared on onnxrun" in capsys.readouterr().err
+    capsys.readouterr()
     with np.load(copy / "reference.npz") as old:
         reseal(copy, windows=old["windows"] + np.float32(0.01))
     assert command(monkeypatch, copy) == 9

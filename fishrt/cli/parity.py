@@ -58,6 +58,7 @@ def parity(
 
     from fishrt.bundle import load_bundle
     from fishrt.cli.extras import require
+    from fishrt.errors import MachineError
 
     require("cpu", "onnxruntime")
     if recording is not None and run is None:
@@ -75,6 +76,8 @@ def parity(
         report = _with_run(loaded, wanted, run, recording)
     else:
         report = _with_reference(loaded, wanted)
+    if not report.agreements:  # exit code 0 would say that all is well
+        raise MachineError(f"nothing was compared: {'; '.join(absent_lines(report))}.")
     if as_json:
         typer.echo(json.dumps(report.record()))
         return
