@@ -85,7 +85,7 @@ class SessionSettings:
     Attributes:
         threads: Threads inside one operator; 0 takes one for every core of this process.
         spinning: Whether idle threads spin instead of sleeping. Off: spinning saves little here
-            and takes the cores from the capture thread (figures in docs/live.md).
+            and takes the cores from the capture thread (figures in docs/live.md, docs/export.md).
     """
 
     threads: int = 0
@@ -95,6 +95,11 @@ class SessionSettings:
     def thread_count(self) -> int:
         """The number of threads that is asked of ONNX Runtime."""
         return self.threads or usable_cores()
+
+
+STREAM_SETTINGS = SessionSettings(threads=1)
+"""For a single lane, once a frame: after the pause between two frames a second thread costs more
+than it saves (figures in docs/export.md)."""
 
 
 def usable_cores() -> int:
