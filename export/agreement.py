@@ -16,12 +16,12 @@ from fishrt.metrics import roc_auc
 LIMITS: Mapping[GraphPrecision, float] = {GraphPrecision.FP32: 1e-4, GraphPrecision.FP16: 1e-2}
 """Largest difference in probability that passes; measured, every config: 6e-6 and 5e-3."""
 FLICKER_LIMITS: Mapping[GraphPrecision, float | None] = {
-    GraphPrecision.FP32: 1e-3,
+    GraphPrecision.FP32: 1e-2,
     GraphPrecision.FP16: None,
 }
 """The same on full-frame flicker, where a trained network amplifies every rounding a thousandfold.
-Measured with the demo model: 9e-5, and in FP16 up to 0.18, which is shown but refuses nothing
-(docs/export.md says why)."""
+Measured with the demo model: 9e-5 (the room is for networks that amplify more), and in FP16 up to
+0.18, which is shown but refuses nothing (docs/export.md says why)."""
 HIDDEN_LIMITS: Mapping[GraphPrecision, float] = {
     GraphPrecision.FP32: 1e-3,
     GraphPrecision.FP16: 2e-1,
