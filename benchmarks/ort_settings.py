@@ -3,9 +3,12 @@
     python -m benchmarks.ort_settings                    published size, one lane
     python -m benchmarks.ort_settings --lanes 30 --rounds 15
     python -m benchmarks.ort_settings --bundle demo --lanes 30
+    python -m benchmarks.ort_settings --paced --rounds 30        one step a frame, as live does
 
 All settings take turns within each round, in one process, because the machine may be shared; the
 ratios are medians of pairs with our settings. Processor time tells what spinning costs others.
+With --paced a turn is half a second of steps at 30 a second, so that what is measured is a step of
+a session that was left alone for the rest of a frame's time and is followed by its own.
 """
 
 import argparse
@@ -24,6 +27,9 @@ from realtime.stepper import usable_cores
 WARM_UP = 3
 CALM_SECONDS = 0.03
 """Between two runs: threads of a session that spins go on for a while, at the next one's cost."""
+FRAME_SECONDS = 1 / 30
+PACED_STEPS, PACED_WARM_UP = 15, 3
+PACED = ("ours", "one thread", "spinning")
 LEVELS = {
     "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
     "extended": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
@@ -132,6 +138,32 @@ def measure(steps: dict[str, Callable[[], None]], rounds: int) -> dict[str, NDAr
     return {name: np.array(values) for name, values in times.items()}
 
 
+def measure_paced(
+    steps: dict[str, Callable[[], None]], rounds: int
+) -> dict[str, NDArray[np.float64]]:
+    """Milliseconds of every variant, wall and processor, medians of a turn, `(rounds, 2)`.
+
+    Processor time is that of the whole turn for each step: threads that spin do so after it.
+    """
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in steps}
+    for number in range(rounds):
+        names = list(steps)
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
+            walls, busy, tick = [], time.process_time(), time.perf_counter()
+            for count in range(PACED_STEPS):
+                if count == PACED_WARM_UP:
+                    busy = time.process_time()
+                tick += FRAME_SECONDS
+                time.sleep(max(tick - time.perf_counter(), 0.0))
+                start = time.perf_counter()
+                steps[name]()
+                walls.append(1e3 * (time.perf_counter() - start))
+            each = 1e3 * (time.process_time() - busy) / (PACED_STEPS - PACED_WARM_UP)
+            times[name].append((float(np.median(walls[PACED_WARM_UP:])), each))
+    return {name: np.array(values) for name, values in times.items()}
+
+
 def published_step() -> dict[GraphPrecision, bytes]:
     """Step graphs of the published size with random weights."""
     from export.graphs import freeze_network, step_graph
@@ -155,6 +187,7 @@ def main() -> None:
     parser.add_argument("--bundle", help="Default: random weights of the published size.")
     parser.add_argument("--lanes", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=150)
+    parser.add_argument("--paced", action="store_true", help="Steps at 30 a second, in turns.")
     options = parser.parse_args()
     if options.bundle:
         bundle = load_bundle(options.bundle)
@@ -166,10 +199,11 @@ def main() -> None:
     steps = {
         name: make_step(graphs[GraphPrecision.FP32], options.lanes, settings)
         for name, settings in variants().items()
+        if name in PACED or not options.paced
     }
-    if GraphPrecision.FP16 in graphs:
+    if GraphPrecision.FP16 in graphs and not options.paced:
         steps["FP16 graph"] = make_step(graphs[GraphPrecision.FP16], options.lanes, Settings())
-    times = measure(steps, options.rounds)
+    times = (measure_paced if options.paced else measure)(steps, options.rounds)
     print(f"onnxruntime {onnxruntime.__version__}, {usable_cores()} cores, {options.lanes} lanes")
     print("| settings | wall p50 | wall p90 | ratio to ours | processor | ratio to ours |")
     print("|---|---|---|---|---|---|")

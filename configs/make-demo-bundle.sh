@@ -15,4 +15,4 @@ fishrt train "$work/demo-train" --test "$work/demo-test" --config demo \
 fishrt train "$work/demo-train" --test "$work/demo-test" --config demo \
   --set train.class_weights=false --set train.learning_rate=0.001 --set train.epochs=8 \
   --init "$work/demo-stage-2" --output "$work/demo-stage-3"
-fishrt export "$work/demo-stage-3" --fp16 --recording "$work/demo-test" --output fishrt/bundles/demo
+fishrt export "$work/demo-stage-3" --fp16 --recording "$work/demo-test" --overwrite --output fishrt/bundles/demo

@@ -1,8 +1,8 @@
 """What a bundle's graphs can be run on, to compare: every runtime as the same two functions."""
 
-import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,9 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from fishrt.bundle import Bundle, GraphKind, GraphPrecision, StateSpec
-from fishrt.errors import BundleError
+from fishrt.choices import Runtime
+from fishrt.errors import BundleError, MachineError, MissingExtraError
+from fishrt.gpu.rtx_plugin import rtx_devices
 from fishrt.graph_names import LANES, NEXT_PREFIX
 
 SILENT_LOG_LEVEL = 4  # ONNX Runtime: fatal only; our own sentence says the rest
@@ -23,16 +25,12 @@ ClipFunction = Callable[[NDArray[np.uint8]], float]
 """Takes a clip uint8 `(1, steps, frames_per_step, H, W)`; gives its probability."""
 
 
-class Backend(enum.StrEnum):
-    """Runtimes that can be compared with Keras."""
-
-    ORT_CPU = "onnxruntime-cpu"
-    ORT_CUDA = "onnxruntime-cuda"
-    ORT_TENSORRT = "onnxruntime-tensorrt"
-
-
 class BackendAbsentError(Exception):
     """A backend cannot be used here; the message is the reason."""
+
+
+StepMaker = Callable[[int], StepFunction]
+"""Opens the step graph for so many lanes."""
 
 
 @dataclass(frozen=True)
@@ -43,28 +41,42 @@ class Runner:
         backend: Name of the backend.
         precision: Precision of the graphs.
         version: Version of what runs them.
-        clip: Runs the clip graph.
-        step: Opens the step graph for so many lanes.
+        clip: Runs the clip graph, or None where there is none to run.
+        step: Opens the step graph for so many lanes, or None where there is none to run.
+        most_lanes: Lanes that the step takes at most, or None if there is no such limit.
     """
 
     backend: str
     precision: GraphPrecision
     version: str
-    clip: ClipFunction
-    step: Callable[[int], StepFunction]
+    clip: ClipFunction | None
+    step: StepMaker | None
+    most_lanes: int | None = None
+
+
+Opener = Callable[[Mapping[GraphKind, bytes], GraphPrecision], Runner]
+"""Makes both ONNX files of a precision runnable; raises `BackendAbsentError` where it cannot."""
 
 
 # What is computed must be float32 where float32 is compared, so TF32 is off.
-PROVIDERS: Mapping[Backend, tuple[str, dict[str, str]]] = {
-    Backend.ORT_CPU: ("CPUExecutionProvider", {}),
-    Backend.ORT_CUDA: ("CUDAExecutionProvider", {"use_tf32": "0"}),
-    Backend.ORT_TENSORRT: ("TensorrtExecutionProvider", {}),
+PROVIDERS: Mapping[Runtime, tuple[str, dict[str, str]]] = {
+    Runtime.ORT_CPU: ("CPUExecutionProvider", {}),
+    Runtime.ORT_CUDA: ("CUDAExecutionProvider", {"use_tf32": "0"}),
+    Runtime.ORT_TENSORRT: ("TensorrtExecutionProvider", {}),
 }
+ONNX_RUNTIMES = (*PROVIDERS, Runtime.ORT_TENSORRT_RTX)
+NO_FALLBACK = "session.disable_cpu_ep_fallback"
 
 
-def why_absent(backend: Backend) -> str | None:
-    """Why a backend cannot be used here, as far as can be told without trying; else None."""
-    provider, _ = PROVIDERS[backend]
+def why_absent(runtime: Runtime) -> str | None:
+    """Why a runtime cannot be used here, as far as can be told without trying; else None."""
+    if runtime is Runtime.ORT_TENSORRT_RTX:
+        try:
+            rtx_devices(onnxruntime)
+        except (MissingExtraError, MachineError) as error:
+            return str(error).removesuffix(".")
+        return None
+    provider, _ = PROVIDERS[runtime]
     if provider in onnxruntime.get_available_providers():
         return None
     return f"onnxruntime {onnxruntime.__version__} as installed has no {provider}"
@@ -79,30 +91,35 @@ def graphs_of(bundle: Bundle, precision: GraphPrecision) -> dict[GraphKind, byte
     return {kind: bundle.graph(kind, precision).read_bytes() for kind in GraphKind}
 
 
+def onnx_openers(runtimes: Iterable[Runtime] = ONNX_RUNTIMES) -> dict[str, Opener]:
+    """Openers of ONNX Runtime with its providers, by name."""
+    return {runtime.value: partial(open_runner, runtime=runtime) for runtime in runtimes}
+
+
 def open_runner(
-    graphs: Mapping[GraphKind, bytes], precision: GraphPrecision, backend: Backend
+    graphs: Mapping[GraphKind, bytes], precision: GraphPrecision, runtime: Runtime
 ) -> Runner:
-    """Makes graphs runnable on a backend.
+    """Makes graphs runnable by ONNX Runtime.
 
     Args:
         graphs: Both ONNX files.
         precision: Their precision.
-        backend: What is to run them.
+        runtime: One of `ONNX_RUNTIMES`.
 
     Raises:
-        BackendAbsentError: If the backend cannot be used here.
+        BackendAbsentError: If the runtime cannot be used here.
         BundleError: If a graph cannot be run.
     """
-    reason = why_absent(backend)
+    reason = why_absent(runtime)
     if reason is not None:
         raise BackendAbsentError(reason)
-    session = _open(graphs[GraphKind.CLIP], backend, None)
+    session = _open(graphs[GraphKind.CLIP], runtime, None)
     return Runner(
-        backend,
+        runtime,
         precision,
         onnxruntime.__version__,
         lambda clip: float(session.run(["probability"], {"clip": clip})[0][0]),
-        lambda lanes: step_function(_open(graphs[GraphKind.STEP], backend, lanes)),
+        lambda lanes: step_function(_open(graphs[GraphKind.STEP], runtime, lanes)),
     )
 
 
@@ -125,24 +142,33 @@ def step_function(session: Any) -> StepFunction:
     return step
 
 
-def _open(graph: bytes, backend: Backend, lanes: int | None) -> Any:
-    provider, options = PROVIDERS[backend]
+def _open(graph: bytes, runtime: Runtime, lanes: int | None) -> Any:
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = SILENT_LOG_LEVEL
     if lanes is not None:
         settings.add_free_dimension_override_by_name(LANES, lanes)
+    providers: list[tuple[str, dict[str, str]]] | None = None
+    if runtime is Runtime.ORT_TENSORRT_RTX:
+        settings.add_session_config_entry(NO_FALLBACK, "1")
+        settings.add_provider_for_devices(rtx_devices(onnxruntime)[:1], {})
+    else:
+        providers = [PROVIDERS[runtime]]
+    if runtime in (Runtime.ORT_CUDA, Runtime.ORT_TENSORRT):
+        onnxruntime.preload_dlls()  # CUDA libraries that pip installed lie where nobody looks
     try:
-        session = onnxruntime.InferenceSession(graph, settings, providers=[(provider, options)])
+        session = onnxruntime.InferenceSession(graph, settings, providers=providers)
     except Exception as error:  # ONNX Runtime has a dozen error classes without a common base
-        if backend is not Backend.ORT_CPU:
-            raise BackendAbsentError(f"{provider} does not start: {_first_line(error)}") from error
+        if runtime is not Runtime.ORT_CPU:
+            raise BackendAbsentError(f"{runtime} does not start: {_first_line(error)}") from error
         raise BundleError(
             f"a graph cannot be run by ONNX Runtime {onnxruntime.__version__} "
             f"({_first_line(error)}); export the bundle again."
         ) from error
     # a provider whose libraries are missing is left out without an error
-    if session.get_providers()[0] != provider:
-        raise BackendAbsentError(f"{provider} is installed but its libraries cannot be loaded")
+    if providers and session.get_providers()[0] != providers[0][0]:
+        raise BackendAbsentError(
+            f"{providers[0][0]} is installed but its libraries cannot be loaded"
+        )
     return session
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import onnx
 
+from export.backends import Opener
 from export.graphs import clip_graph, describe_graph, freeze_network, step_graph
 from export.keras_reference import (
     Footage,
@@ -29,7 +30,7 @@ from fishrt.bundle import (
     TrainedOn,
     save_metadata,
 )
-from fishrt.errors import ParityError
+from fishrt.errors import OutputError, ParityError
 from fishrt.recording import Recording
 from fishrt.storage import sha256_of, whole_folder
 from fishrt.stored_background import save_background
@@ -65,23 +66,32 @@ def export_run(
     folder: Path,
     recording: Recording | None = None,
     precisions: tuple[GraphPrecision, ...] = FP32_ONLY,
+    *,
+    overwrite: bool = False,
 ) -> Export:
     """Writes a bundle: graphs, metadata, evaluation, parity and the reference.
 
     Args:
         run: The trained run.
-        folder: The bundle to make; an older bundle there is replaced.
+        folder: The bundle to make.
         recording: Frames to compare on, or None for the simulated tank.
         precisions: What to write graphs in; FP32 always is among them.
+        overwrite: Whether a bundle that is already there may be replaced.
 
     Returns:
         What was exported.
 
     Raises:
+        RecordingError: If the recording does not fit the network.
         ParityError: If a graph differs from Keras; nothing is written then.
         BundleError: If a graph is not fit for TensorRT.
-        OutputError: If the bundle cannot be written.
+        OutputError: If there is a bundle already, or it cannot be written.
     """
+    if not overwrite and (folder / METADATA_FILE).exists():
+        raise OutputError(
+            f"{folder} holds a bundle already; add --overwrite to replace it, or name another "
+            "folder with -o."
+        )
     graphs = make_graphs(run, precisions)
     reference = keras_reference(run, recording, precisions)
     files = {
@@ -161,7 +171,7 @@ def keras_reference(
     """What Keras makes of the end of a recording, or of the simulated tank.
 
     Raises:
-        ParityError: If the recording does not fit the network.
+        RecordingError: If the recording does not fit the network.
     """
     footage: Footage = (
         tank_footage(run.config)
@@ -175,6 +185,7 @@ def run_parity(
     run: Run,
     files: Mapping[GraphPrecision, Mapping[GraphKind, bytes]],
     reference: KerasReference,
+    openers: Mapping[str, Opener] | None = None,
 ) -> ParityReport:
     """Compares graphs with what Keras computed; see `measure_parity`."""
     return measure_parity(
@@ -184,6 +195,7 @@ def run_parity(
         run.model.state_specs,
         operating_threshold(run),
         reference.source,
+        openers,
     )
 
 

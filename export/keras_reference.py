@@ -22,7 +22,7 @@ from export.reference import (
 )
 from fishrt.clip import ClipGeometry
 from fishrt.config import Config
-from fishrt.errors import ParityError
+from fishrt.errors import RecordingError
 from fishrt.motion import burst_labels, motion_energy
 from fishrt.preprocess import Preprocessor
 from fishrt.recording import Recording
@@ -82,14 +82,21 @@ def recorded_footage(recording: Recording, geometry: ClipGeometry) -> Footage:
     """The end of a recording.
 
     Raises:
-        ParityError: If its frames are of another size, or fewer than a clip has.
+        RecordingError: If its frames are of another size, or fewer than a clip has.
     """
     first = max(len(recording.frames) - RECORDED_FRAMES, 0)
     frames = recording.frames[first:]
-    if frames.shape[1:] != (geometry.height, geometry.width) or len(frames) < geometry.frames:
-        raise ParityError(
-            f"the recording {recording.folder} cannot be compared on: {geometry.frames} "
-            f"frames of {geometry.width}x{geometry.height} are needed."
+    count, height, width = frames.shape
+    if (height, width) != (geometry.height, geometry.width):
+        raise RecordingError(
+            f"the recording {recording.folder} has frames of {width}x{height}, and the network "
+            f"takes {geometry.width}x{geometry.height}; name a recording of that size, or leave "
+            "--recording away."
+        )
+    if count < geometry.frames:
+        raise RecordingError(
+            f"the recording {recording.folder} has {count} frames, and a clip takes "
+            f"{geometry.frames}; name a longer one, or leave --recording away."
         )
     return Footage(f"the recording {recording.folder.name}", frames, recording.burst_label[first:])
 

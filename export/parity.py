@@ -1,77 +1,39 @@
 """Proof that the exported graphs compute what the Keras model computes, wherever they run."""
 
-import enum
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from export.backends import Backend, BackendAbsentError, Runner, open_runner, zero_states
+from export.agreement import (
+    FLICKER_LIMITS,
+    HIDDEN_LIMITS,
+    LIMITS,
+    Agreement,
+    Computed,
+    Mode,
+    agreement_of,
+    violation,
+)
+from export.backends import (
+    BackendAbsentError,
+    ClipFunction,
+    Opener,
+    Runner,
+    StepMaker,
+    onnx_openers,
+    zero_states,
+)
 from export.parity_location import where_it_starts
 from export.reference import ADVERSARIAL, UNKNOWN, Cases, Stretch, last_hidden, sample
+from export.weakness import weaknesses
 from fishrt.bundle import GraphKind, GraphPrecision, StateSpec
 from fishrt.errors import ParityError
-from fishrt.metrics import roc_auc
 
-LIMITS: Mapping[GraphPrecision, float] = {GraphPrecision.FP32: 1e-4, GraphPrecision.FP16: 1e-2}
-"""Largest difference in probability that passes; measured here: 5e-7 and 2e-3."""
-AUC_LIMIT = 5e-4
-"""Change in AUC that shows in its third digit."""
-LABELS_OF_EACH = 32
-"""With fewer bursts or calm clips than this, one pair that changes places shows in that digit."""
-INFORMATIVE_AUC = 0.6
-"""A network that tells bursts no better than this has no third digit to lose."""
-STEP_CASES = 16
+STEP_CASES = 18
 """Clips that are also run step by step, which takes 30 calls each."""
-
-
-class Mode(enum.StrEnum):
-    """How a forecast is computed: by the clip graph, step by step, or on lanes."""
-
-    CLIP = "clip"
-    STEP = "step"
-    LANES = "lanes"
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Differences from Keras in probability, over all clips that were run one way.
-
-    Attributes:
-        backend: What ran the graph.
-        precision: Precision of the graph.
-        mode: How it was run.
-        clips: How many clips.
-        max: The largest difference.
-        p99: 99th percentile.
-        p90: 90th percentile.
-        p50: Median.
-        worst: Which clip differs most: `real`, or the name of an adversarial one.
-        flips: Clips whose decision at the operating threshold changed.
-        hidden: Largest difference in the last layer's last hidden state, or None where the graph
-            does not give it.
-        auc: Keras' ROC-AUC on the labelled clips, or None without both labels.
-        auc_change: The graph's less Keras'.
-        auc_counts: Whether there are labels enough, and skill enough, for the change to count.
-    """
-
-    backend: str
-    precision: GraphPrecision
-    mode: Mode
-    clips: int
-    max: float
-    p99: float
-    p90: float
-    p50: float
-    worst: str
-    flips: int
-    hidden: float | None = None
-    auc: float | None = None
-    auc_change: float | None = None
-    auc_counts: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,6 +47,7 @@ class ParityReport:
         threshold: The operating threshold.
         agreements: What was run.
         absent: Backends that were not, with the reason.
+        warnings: Why agreement on these clips proves little, in sentences; mostly none.
     """
 
     source: str
@@ -93,9 +56,10 @@ class ParityReport:
     threshold: float
     agreements: tuple[Agreement, ...]
     absent: dict[str, str]
+    warnings: tuple[str, ...] = ()
 
     def worst(self, precision: GraphPrecision) -> float:
-        """The largest difference of any way with graphs of that precision."""
+        """The largest difference of any way with graphs of that precision, flicker left out."""
         return max(a.max for a in self.agreements if a.precision is precision)
 
     def record(self) -> dict[str, Any]:
@@ -106,9 +70,12 @@ class ParityReport:
             "adversarial_clips": list(ADVERSARIAL),
             "spread": self.spread,
             "threshold": self.threshold,
-            "limits": {precision.value: limit for precision, limit in LIMITS.items()},
-            "agreements": [_plain(agreement) for agreement in self.agreements],
+            "limits": _by_precision(LIMITS),
+            "flicker_limits": _by_precision(FLICKER_LIMITS),
+            "hidden_limits": _by_precision(HIDDEN_LIMITS),
+            "agreements": [agreement.record() for agreement in self.agreements],
             "absent": self.absent,
+            "warnings": list(self.warnings),
         }
 
 
@@ -119,7 +86,7 @@ def measure_parity(
     states: tuple[StateSpec, ...],
     threshold: float,
     source: str,
-    backends: Iterable[Backend] = tuple(Backend),
+    openers: Mapping[str, Opener] | None = None,
 ) -> ParityReport:
     """Compares graphs with Keras on every backend that there is, and refuses those that differ.
 
@@ -130,7 +97,7 @@ def measure_parity(
         states: Of the step graph.
         threshold: The operating threshold.
         source: Where the real clips come from.
-        backends: What to run them on.
+        openers: What to run them on, by name; None takes every ONNX Runtime.
 
     Returns:
         The figures.
@@ -141,15 +108,15 @@ def measure_parity(
         BundleError: If a graph cannot be run.
     """
     agreements: list[Agreement] = []
-    absent: dict[str, str] = {}
-    for backend in backends:
+    absent: dict[tuple[str, GraphPrecision], str] = {}
+    for name, opener in (onnx_openers() if openers is None else openers).items():
         for precision, files in graphs.items():
             try:
-                runner = open_runner(files, precision, backend)
+                runner = opener(files, precision)
                 found = compare(runner, stretch, cases, states, threshold)
             except BackendAbsentError as error:
-                absent[backend.value] = str(error)
-                break
+                absent[name, precision] = str(error)
+                continue
             check(found, runner, files, stretch, states, source)
             agreements += found
     return ParityReport(
@@ -158,7 +125,8 @@ def measure_parity(
         float(cases.expected[cases.real].std()),
         threshold,
         tuple(agreements),
-        absent,
+        _told_once(absent, len(graphs)),
+        weaknesses(cases, stretch),
     )
 
 
@@ -169,29 +137,51 @@ def compare(
     states: tuple[StateSpec, ...],
     threshold: float,
 ) -> list[Agreement]:
-    """Runs graphs in every mode and compares with Keras; see `measure_parity`."""
-    by_clip = np.array([runner.clip(clip[None]) for clip in cases.clips])
-    few = _step_cases(cases)
-    by_step, hidden = _run_steps(runner, few, states)
-    by_lanes = run_lanes(runner, stretch, states)
-    windows = ("real",) * len(by_lanes)
-    return [
-        _agreement(runner, Mode.CLIP, cases, by_clip, threshold),
-        _agreement(
-            runner, Mode.STEP, few, by_step, threshold, float(np.abs(hidden - few.hidden).max())
-        ),
-        _agreement(
-            runner,
-            Mode.LANES,
-            _windows_only(windows, stretch.windows),
-            by_lanes,
-            threshold,
-        ),
-    ]
+    """Runs what a runner has in every mode and compares with Keras; see `measure_parity`."""
+    found = []
+
+    def add(mode: Mode, cases: Cases, computed: Computed) -> None:
+        found.append(
+            agreement_of(runner.backend, runner.precision, mode, cases, computed, threshold)
+        )
+
+    if runner.clip is not None:
+        add(Mode.CLIP, cases, run_clips(runner.clip, cases))
+    if runner.step is not None:
+        few = _step_cases(cases)
+        add(Mode.STEP, few, run_steps(runner.step, few, states, runner.precision))
+        some = _that_fit(stretch, runner.most_lanes)
+        lanes = run_lanes(runner.step, some, states, runner.precision)
+        add(Mode.LANES, _windows_only(some.windows), Computed(lanes))
+    return found
+
+
+def run_clips(clip: ClipFunction, cases: Cases) -> Computed:
+    """Every clip by the clip graph."""
+    return Computed(np.array([clip(frames[None]) for frames in cases.clips]))
+
+
+def run_steps(
+    step_maker: StepMaker, cases: Cases, states: tuple[StateSpec, ...], precision: GraphPrecision
+) -> Computed:
+    """Every clip step by step from zero states, in one lane."""
+    step = step_maker(1)
+    wanted = last_hidden(states)
+    probabilities, hidden = [], []
+    for clip in cases.clips:
+        values = zero_states(states, 1, precision)
+        for time_step in clip:
+            probability, values = step(time_step[None], values)
+        probabilities.append(float(probability[0]))
+        hidden.append(sample(values[wanted])[0])
+    return Computed(np.array(probabilities), np.stack(hidden))
 
 
 def run_lanes(
-    runner: Runner, stretch: Stretch, states: tuple[StateSpec, ...]
+    step_maker: StepMaker,
+    stretch: Stretch,
+    states: tuple[StateSpec, ...],
+    precision: GraphPrecision,
 ) -> NDArray[np.float64]:
     """Every window of a stretch, each in its lane, all lanes in one batch.
 
@@ -202,8 +192,8 @@ def run_lanes(
     """
     lanes = len(stretch.windows)
     steps = len(stretch.time_steps) - lanes + 1
-    step = runner.step(lanes)
-    values = zero_states(states, lanes, runner.precision)
+    step = step_maker(lanes)
+    values = zero_states(states, lanes, precision)
     found = np.full(lanes, np.nan)
     for at, time_step in enumerate(stretch.time_steps):
         if at < lanes:
@@ -229,79 +219,14 @@ def check(
         ParityError: If a difference is beyond the limit or no number.
     """
     for agreement in agreements:
-        complaint = violation(agreement)
+        complaint = violation(agreement, source)
         if complaint is None:
             continue
-        on = f"on {source}" if agreement.worst == "real" else f"on the clip '{agreement.worst}'"
         where = where_it_starts(runner, graphs, stretch, states)
         raise ParityError(
             f"the {agreement.precision} {_graph(agreement.mode)} on {agreement.backend} "
-            f"{complaint} {on}; {where}."
+            f"{complaint}; {where}."
         )
-
-
-def violation(agreement: Agreement) -> str | None:
-    """What is wrong with an agreement, or None."""
-    limit = LIMITS[agreement.precision]
-    if not agreement.max <= limit:
-        return f"differs from Keras by {agreement.max:.2g} in probability (limit {limit:.0e})"
-    change = agreement.auc_change
-    if agreement.auc_counts and change is not None and not abs(change) < AUC_LIMIT:
-        return f"changes the ROC-AUC {agreement.auc:.4f} of Keras by {change:+.4f}"
-    return None
-
-
-def _agreement(
-    runner: Runner,
-    mode: Mode,
-    cases: Cases,
-    found: NDArray[np.float64],
-    threshold: float,
-    hidden: float | None = None,
-) -> Agreement:
-    expected = cases.expected.astype(np.float64)
-    difference = np.abs(found - expected)
-    # a value that is no number must not hide among quantiles
-    difference[~np.isfinite(difference)] = math.inf
-    p50, p90, p99 = np.quantile(difference, [0.5, 0.9, 0.99], method="higher")
-    auc = change = None
-    labelled = cases.labels != UNKNOWN
-    labels = cases.labels[labelled]
-    fewest = min(np.sum(labels == 0), np.sum(labels == 1))
-    if fewest and np.isfinite(found).all():
-        auc = roc_auc(labels, expected[labelled])
-        change = roc_auc(labels, found[labelled]) - auc
-    return Agreement(
-        runner.backend,
-        runner.precision,
-        mode,
-        len(found),
-        float(difference.max()),
-        float(p99),
-        float(p90),
-        float(p50),
-        cases.names[int(difference.argmax())],
-        int(np.sum((found >= threshold) != (expected >= threshold))),
-        hidden,
-        auc,
-        change,
-        bool(auc is not None and fewest >= LABELS_OF_EACH and auc >= INFORMATIVE_AUC),
-    )
-
-
-def _run_steps(
-    runner: Runner, cases: Cases, states: tuple[StateSpec, ...]
-) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    step = runner.step(1)
-    wanted = last_hidden(states)
-    probabilities, hidden = [], []
-    for clip in cases.clips:
-        values = zero_states(states, 1, runner.precision)
-        for time_step in clip:
-            probability, values = step(time_step[None], values)
-        probabilities.append(float(probability[0]))
-        hidden.append(sample(values[wanted])[0])
-    return np.array(probabilities), np.stack(hidden)
 
 
 def _step_cases(cases: Cases) -> Cases:
@@ -312,16 +237,40 @@ def _step_cases(cases: Cases) -> Cases:
     return cases.take(np.sort(np.concatenate([taken, np.flatnonzero(~cases.real)])))
 
 
-def _windows_only(names: tuple[str, ...], expected: NDArray[np.float32]) -> Cases:
+def _that_fit(stretch: Stretch, most: int | None) -> Stretch:
+    """So much of a stretch that it has no more windows than there are lanes."""
+    extra = len(stretch.windows) - (most or len(stretch.windows))
+    if extra <= 0:
+        return stretch
+    return replace(
+        stretch, time_steps=stretch.time_steps[:-extra], windows=stretch.windows[:-extra]
+    )
+
+
+def _windows_only(expected: NDArray[np.float32]) -> Cases:
     """Cases of which only the probabilities matter."""
     count = len(expected)
     return Cases(
-        names,
+        ("real",) * count,
         np.zeros((count, 0, 0, 0, 0), np.uint8),
         expected,
         np.zeros((count, 0), np.float32),
         np.full(count, UNKNOWN, np.int8),
     )
+
+
+def _told_once(absent: Mapping[tuple[str, GraphPrecision], str], precisions: int) -> dict[str, str]:
+    """Reasons by backend; by backend and precision only where they differ."""
+    told: dict[str, str] = {}
+    for (name, precision), reason in absent.items():
+        reasons = [why for (other, _), why in absent.items() if other == name]
+        alike = len(reasons) == precisions and len(set(reasons)) == 1
+        told[name if alike else f"{name} in {precision}"] = reason
+    return told
+
+
+def _by_precision(limits: Mapping[GraphPrecision, float | None]) -> dict[str, float | None]:
+    return {precision.value: limit for precision, limit in limits.items()}
 
 
 def _graph(mode: Mode) -> str:
@@ -332,11 +281,3 @@ def _graph(mode: Mode) -> str:
             return "step graph, step by step,"
         case Mode.LANES:
             return "step graph, on lanes,"
-
-
-def _plain(agreement: Agreement) -> dict[str, Any]:
-    values = asdict(agreement)
-    return {
-        name: value.value if isinstance(value, enum.Enum) else value
-        for name, value in values.items()
-    }

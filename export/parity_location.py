@@ -1,5 +1,6 @@
 """Which layer an error starts in: states compared with Keras, layer by layer, step by step."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -32,6 +33,8 @@ def where_it_starts(
         states: Of the step graph.
     """
     limit = STATE_LIMITS[runner.precision]
+    if runner.step is None:
+        return "it is the clip alone that was run"
     step = runner.step(1)
     values = zero_states(states, 1, runner.precision)
     probability = np.zeros(1, np.float32)
@@ -43,7 +46,7 @@ def where_it_starts(
             if not error <= limit:
                 return (
                     f"the error starts in {layer_name(state.name)}, whose state {state.name} is "
-                    f"{error:.2g} off after step {number + 1}"
+                    f"{_off(float(error))} after step {number + 1}"
                 )
     if not abs(float(probability[0]) - float(stretch.windows[0])) <= limit:
         return "the error starts in the head: the states of all layers agree"
@@ -70,9 +73,13 @@ def _in_clip(graph: bytes, clip: NDArray[np.uint8], stretch: Stretch, limit: flo
         if not error <= limit:
             return (
                 f"the step graph agrees, and in the clip graph the error starts in "
-                f"{layer_name(name)}, whose last hidden state is {error:.2g} off"
+                f"{layer_name(name)}, whose last hidden state is {_off(float(error))}"
             )
     return None
+
+
+def _off(error: float) -> str:
+    return f"{error:.2g} off" if math.isfinite(error) else "not a number"
 
 
 def layer_name(state: str) -> str:

@@ -5,11 +5,12 @@
                                                         each but the first as differences modulo
                                                         256, which compress better
       windows        float32 (S - steps + 1,)    probability of every window of those steps
-      adversarial    float32 (4,)                probability of every adversarial clip
-      hidden         float32 (4 + 4, samples)    last hidden state of the clips that are compared
+      adversarial    float32 (6,)                probability of every adversarial clip
+      hidden         float32 (4 + 6, samples)    last hidden state of the clips that are compared
       trace_NAME     float32 (steps, samples)    state NAME after every step of the first window
 
-States are sampled at evenly spaced places. The file is data: it is read without pickle.
+States are sampled at evenly spaced places. Older bundles have no flicker among their adversarial
+clips, which are then four. The file is data: it is read without pickle.
 """
 
 import hashlib
@@ -30,7 +31,13 @@ SAMPLES = 256
 EXTRA_STEPS = 10
 """Time steps beyond a clip, so that as many lanes more than one are compared."""
 WINDOWS_COMPARED = 4
-ADVERSARIAL = ("black", "white", "noise", "saturated")
+FLICKER = ("flicker", "grey-flicker")
+"""Adversarial clips whose whole picture changes from frame to frame: see `export.agreement`."""
+ADVERSARIAL = ("black", "white", "noise", "saturated", *FLICKER)
+WITHOUT_FLICKER = len(ADVERSARIAL) - len(FLICKER)
+GREYS = (128, 224)
+"""What `grey-flicker` alternates between: of 110 pairs of levels and phases, the one where FP16 was
+furthest off with the demo model (0.14); black and white is not the worst."""
 TRACE_PREFIX = "trace_"
 UNKNOWN = -1
 """Label of a clip of which it is not known whether a burst followed."""
@@ -115,8 +122,9 @@ def adversarial_clips(footage: Clips) -> Clips:
         footage: uint8 `(steps, frames_per_step, H, W)`, a clip of real frames.
 
     Returns:
-        uint8 `(4, steps, frames_per_step, H, W)`, in the order of `ADVERSARIAL`: black, white,
-        uniform noise (the same on every machine), and the footage eightfold overexposed.
+        uint8 `(6, steps, frames_per_step, H, W)`, in the order of `ADVERSARIAL`: black, white,
+        uniform noise (the same on every machine), the footage eightfold overexposed, frames that
+        are black and white in turn, and two greys in turn.
     """
     shape = footage.shape
     noise = hashlib.shake_256(b"fishrt parity noise").digest(footage.size)
@@ -126,8 +134,17 @@ def adversarial_clips(footage: Clips) -> Clips:
             np.full(shape, 255, np.uint8),
             np.frombuffer(noise, np.uint8).reshape(shape),
             np.minimum(footage.astype(np.uint16) * 8, 255).astype(np.uint8),
+            _flicker(shape, 0, 255),
+            _flicker(shape, *GREYS),
         ]
     )
+
+
+def _flicker(shape: tuple[int, ...], first: int, second: int) -> NDArray[np.uint8]:
+    """Frames of one level and of another in turn."""
+    steps, per_step, height, width = shape
+    levels = np.where(np.arange(steps * per_step) % 2, second, first).astype(np.uint8)
+    return np.broadcast_to(levels.reshape(steps, per_step, 1, 1), (steps, per_step, height, width))
 
 
 def windows_of(stretch: NDArray[np.uint8], steps: int) -> Clips:
@@ -183,6 +200,12 @@ def load_reference(bundle: Bundle) -> tuple[Stretch, Cases]:
     return _checked(content, bundle, path)
 
 
+def _adversarial_count(content: dict[str, NDArray[np.generic]]) -> int:
+    """How many adversarial clips a file has figures of: all, or in older files all but flicker."""
+    older = "adversarial" in content and content["adversarial"].shape == (WITHOUT_FLICKER,)
+    return WITHOUT_FLICKER if older else len(ADVERSARIAL)
+
+
 def _checked(
     content: dict[str, NDArray[np.generic]], bundle: Bundle, path: Path
 ) -> tuple[Stretch, Cases]:
@@ -193,11 +216,12 @@ def _checked(
     windows = max(count - steps + 1, 0)
     compared = compared_windows(windows) if windows else np.zeros(0, np.int64)
     size = {state.name: min(SAMPLES, int(np.prod(state.shape))) for state in states}
-    rows = len(compared) + len(ADVERSARIAL)
+    special = _adversarial_count(content)
+    rows = len(compared) + special
     wanted: dict[str, tuple[Any, tuple[int, ...]]] = {
         "time_steps": (np.uint8, (count, geometry.frames_per_step, *picture)),
         "windows": (np.float32, (windows,)),
-        "adversarial": (np.float32, (len(ADVERSARIAL),)),
+        "adversarial": (np.float32, (special,)),
         "hidden": (np.float32, (rows, size[last_hidden(states)])),
         **{
             f"{TRACE_PREFIX}{state.name}": (np.float32, (steps, size[state.name]))
@@ -219,10 +243,10 @@ def _checked(
         if name.startswith(TRACE_PREFIX)
     }
     clips = np.concatenate(
-        [windows_of(time_steps, steps)[compared], adversarial_clips(time_steps[:steps])]
+        [windows_of(time_steps, steps)[compared], adversarial_clips(time_steps[:steps])[:special]]
     )
     return Stretch(time_steps, expected, trace), Cases(
-        ("real",) * len(compared) + ADVERSARIAL,
+        ("real",) * len(compared) + ADVERSARIAL[:special],
         clips,
         np.concatenate([expected[compared], content["adversarial"].astype(np.float32)]),
         content["hidden"].astype(np.float32),

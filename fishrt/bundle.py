@@ -24,6 +24,7 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
+from fishrt.choices import GraphPrecision as GraphPrecision
 from fishrt.config import Config, TrainMode
 from fishrt.decision import Decision
 from fishrt.errors import BundleError
@@ -56,13 +57,6 @@ class GraphKind(enum.StrEnum):
 
     CLIP = "clip"
     STEP = "step"
-
-
-class GraphPrecision(enum.StrEnum):
-    """What a graph's convolutions compute in; cell states and probabilities are always float32."""
-
-    FP32 = "fp32"
-    FP16 = "fp16"
 
 
 class _Section(BaseModel):

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from fishrt.choices import TrainMode as TrainMode
 from fishrt.clip import ClipGeometry
 from fishrt.errors import ConfigError
 from fishrt.motion import LabelRule
@@ -29,13 +30,6 @@ MOTION_PAST = 900
 """Motion energies that a motion model looks back on: thirty seconds at 30 fps."""
 
 CONFIG_FOLDERS = (Path(__file__).parent / "configs", Path(__file__).parent.parent / "configs")
-
-
-class TrainMode(enum.StrEnum):
-    """What the model is trained for: clips from zero state, or a state carried on."""
-
-    WINDOW = "window"
-    STREAM = "stream"
 
 
 class Flips(enum.StrEnum):

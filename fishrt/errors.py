@@ -32,6 +32,12 @@ class FishrtError(Exception):
     exit_code = ExitCode.INTERNAL
 
 
+class UsageError(FishrtError):
+    """An option or argument is wrong in a way that only the command itself can see."""
+
+    exit_code = ExitCode.USAGE
+
+
 class SourceError(FishrtError):
     """A camera, video file, image folder or URL cannot be opened or read."""
 

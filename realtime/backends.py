@@ -1,6 +1,5 @@
 """What computes a forecast: the choices behind `--backend`."""
 
-import enum
 from collections.abc import Callable
 from functools import partial
 
@@ -8,32 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fishrt.bundle import Bundle, GraphKind, GraphPrecision
+from fishrt.choices import Backend as Backend
 from fishrt.clip import ClipGeometry
 from fishrt.gpu.device import CudaDevice, Device, DeviceProgram
 from fishrt.graph_names import PROBABILITY
+from realtime.budget import BUDGET_SHARE, measure_ms
 from realtime.device_stepper import DeviceStepper
-from realtime.stepper import Stepper, load_stepper, open_session
+from realtime.stepper import STREAM_SETTINGS, Stepper, load_stepper, open_session
 
 CLIP = "clip"
 
 Loader = Callable[[Bundle, GraphKind, GraphPrecision, int | None, Device], DeviceProgram]
-
-
-class Backend(enum.StrEnum):
-    """Libraries that compute a forecast."""
-
-    CPU = "cpu"
-    """ONNX Runtime on the processor."""
-
-    CUDA = "cuda"
-    """ONNX Runtime on an NVIDIA GPU, by its CUDA provider."""
-
-    TENSORRT_RTX = "tensorrt-rtx"
-    """ONNX Runtime on a GeForce RTX, by NVIDIA's TensorRT-RTX plugin."""
-
-    TENSORRT = "tensorrt"
-    """TensorRT on an NVIDIA GPU, by an engine of the bundle."""
-
 
 StepperMaker = Callable[[int], Stepper]
 ClipRunner = Callable[[NDArray[np.uint8]], float]
@@ -61,7 +45,7 @@ def stepper_maker(
         BundleError: (When called) if the bundle has no such graph or engine, or it is damaged.
     """
     if backend is Backend.CPU:
-        return lambda lanes: load_stepper(bundle, lanes, precision=precision)
+        return lambda lanes: _cpu_stepper(bundle, lanes, precision)
     geometry = bundle.metadata.config.clip.geometry
 
     def make(lanes: int) -> Stepper:
@@ -71,6 +55,16 @@ def stepper_maker(
         return DeviceStepper(device, program, geometry, lanes)
 
     return make
+
+
+def _cpu_stepper(bundle: Bundle, lanes: int, precision: GraphPrecision) -> Stepper:
+    """One lane on one thread if that fits a frame's time, everything else on all cores."""
+    clip = bundle.metadata.config.clip
+    if lanes == 1:
+        calm = load_stepper(bundle, lanes, STREAM_SETTINGS, precision)
+        if measure_ms(calm, clip.geometry, None) <= BUDGET_SHARE * 1000.0 / clip.fps:
+            return calm
+    return load_stepper(bundle, lanes, precision=precision)
 
 
 def clip_runner(

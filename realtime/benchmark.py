@@ -23,6 +23,7 @@ from fishrt.bundle import Bundle, GraphPrecision
 from fishrt.doctor.machine import memory_gb, processor_name
 from fishrt.errors import FishrtError
 from fishrt.gpu.card import current_gpu
+from fishrt.install_hints import install_hint
 from fishrt.simulate import SimulatedTank, TankSpec
 from realtime.backends import Backend
 from realtime.stepper import SessionSettings, usable_cores
@@ -143,18 +144,22 @@ def ways_of(
 def missing(backend: Backend) -> str | None:
     """Why a backend cannot run here, as far as that is known without trying it; else None."""
     if backend is Backend.TENSORRT:
-        return None if find_spec("tensorrt") else "TensorRT is not installed"
+        return _unless(find_spec("tensorrt"), "TensorRT is not installed", "tensorrt")
     if find_spec("onnxruntime") is None:
-        return "ONNX Runtime is not installed"
+        return _unless(None, "ONNX Runtime is not installed", "cpu")
     if backend is Backend.CUDA:
         import onnxruntime
 
         listed = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-        return None if listed else "this ONNX Runtime has no CUDA (the extra gpu has)"
+        return _unless(listed, "this ONNX Runtime has no CUDA", "gpu")
     if backend is Backend.TENSORRT_RTX:
         there = find_spec("onnxruntime_ep_nv_tensorrt_rtx")
-        return None if there else "the TensorRT-RTX plugin is not installed"
+        return _unless(there, "the TensorRT-RTX plugin is not installed", "rtx")
     return None
+
+
+def _unless(there: object, what: str, extra: str) -> str | None:
+    return None if there else f"{what}; {install_hint(extra)}"
 
 
 def tank_frames(bundle: Bundle, count: int) -> NDArray[np.uint8]:

@@ -11,6 +11,7 @@ from fishrt.errors import BundleError, MachineError, MissingExtraError
 from fishrt.gpu.device import Device, Kind, Tensors
 from fishrt.gpu.rtx_plugin import rtx_devices
 from fishrt.graph_names import LANES
+from fishrt.install_hints import install_hint
 from realtime.stepper import SILENT_LOG_LEVEL
 
 CUDA = "CUDAExecutionProvider"
@@ -62,8 +63,8 @@ def cuda_program(path: Path, lanes: int | None, device: Device) -> OnnxDevicePro
     options, onnxruntime = session_options(lanes)
     if CUDA not in onnxruntime.get_available_providers():
         raise MissingExtraError(
-            "this ONNX Runtime has no CUDA; install the extra gpu, in a checkout with: "
-            "pip uninstall -y onnxruntime && pip install -e '.[gpu]'"
+            "this ONNX Runtime has no CUDA; uninstall it with: pip uninstall -y onnxruntime, then "
+            f"{install_hint('gpu')}"
         )
     onnxruntime.preload_dlls()  # CUDA libraries that pip installed lie where nobody looks
     settings = {"device_id": "0", "use_tf32": "0", "user_compute_stream": str(device.stream)}
@@ -118,8 +119,7 @@ def session_options(lanes: int | None) -> tuple[Any, Any]:
         import onnxruntime
     except ImportError as error:
         raise MissingExtraError(
-            "this backend needs ONNX Runtime, which is not installed; install the extra gpu, in a "
-            "checkout with: pip install -e '.[gpu]'"
+            f"this backend needs ONNX Runtime, which is not installed; {install_hint('gpu')}"
         ) from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = SILENT_LOG_LEVEL

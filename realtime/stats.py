@@ -77,6 +77,7 @@ class StatsSnapshot:
         seconds: Length of the run.
         losses: How often the camera was lost.
         camera_fps: Frames a second that a live source really gives, or None if not measured.
+        not_numbers: Frames for which the model gave what is no number.
     """
 
     frames: int
@@ -98,6 +99,7 @@ class StatsSnapshot:
     seconds: float
     losses: int = 0
     camera_fps: float | None = None
+    not_numbers: int = 0
 
 
 class LiveStats:
@@ -118,7 +120,7 @@ class LiveStats:
         self._interval_ms = 1000.0 / fps
         self._clip_frames = clip_frames
         self._frames = self._forecasts = self._bursts = self._repeated = 0
-        self._lost = self._gaps = self._late = 0
+        self._lost = self._gaps = self._late = self._not_numbers = 0
         self._latency = Histogram()
         self._work = Histogram()
         self._recent: deque[float] = deque(maxlen=RECENT_FRAMES)
@@ -152,6 +154,7 @@ class LiveStats:
         self._bursts += bool(forecast.burst)
         self._repeated += forecast.repeated
         self._late += forecast.reason is Reason.LATE
+        self._not_numbers += forecast.reason is Reason.NOT_FINITE
         if work_ms is not None:
             self._work.add(work_ms)
         if not forecast.repeated:  # a repeated picture is old by nature, not by slowness
@@ -181,6 +184,7 @@ class LiveStats:
             seconds=seconds,
             losses=self.losses,
             camera_fps=self.camera_fps,
+            not_numbers=self._not_numbers,
         )
 
 

@@ -16,6 +16,7 @@ from fishrt.bundle import Bundle, GraphKind, GraphPrecision, StateSpec
 from fishrt.clip import ClipGeometry
 from fishrt.errors import BundleError, MissingExtraError
 from fishrt.graph_names import LANES, NEXT_PREFIX, PROBABILITY, TIME_STEP
+from fishrt.install_hints import install_hint
 from realtime.wording import count
 
 WARM_UP_RUNS = 3
@@ -84,7 +85,7 @@ class SessionSettings:
     Attributes:
         threads: Threads inside one operator; 0 takes one for every core of this process.
         spinning: Whether idle threads spin instead of sleeping. Off: spinning saves little here
-            and takes the cores from the capture thread (figures in docs/live.md).
+            and takes the cores from the capture thread (figures in docs/live.md, docs/export.md).
     """
 
     threads: int = 0
@@ -94,6 +95,11 @@ class SessionSettings:
     def thread_count(self) -> int:
         """The number of threads that is asked of ONNX Runtime."""
         return self.threads or usable_cores()
+
+
+STREAM_SETTINGS = SessionSettings(threads=1)
+"""For a single lane, once a frame: after the pause between two frames a second thread costs more
+than it saves (figures in docs/export.md)."""
 
 
 def usable_cores() -> int:
@@ -248,8 +254,7 @@ def open_session(
         import onnxruntime
     except ImportError as error:
         raise MissingExtraError(
-            "live forecasting needs ONNX Runtime, which is not installed; "
-            "install the extra cpu, in a checkout with: pip install -e '.[cpu]'"
+            f"live forecasting needs ONNX Runtime, which is not installed; {install_hint('cpu')}"
         ) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = settings.thread_count

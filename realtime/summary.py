@@ -35,6 +35,19 @@ class LiveSummary:
     interrupted: bool
     note: str | None
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What makes the forecasts of this session worthless, in sentences; mostly nothing."""
+        figures = self.figures
+        if figures.not_numbers:
+            return (
+                f"the model gave what is not a number for {count(figures.not_numbers, 'frame')}, "
+                "which got no forecast; check the bundle with fishrt parity, and export it again",
+            )
+        if figures.frames >= figures.clip_frames and not figures.forecasts:
+            return ("not one frame got a valid forecast; the log says why for each",)
+        return ()
+
 
 def summary_lines(summary: LiveSummary) -> list[str]:
     """The summary as a few lines for a person."""
@@ -48,6 +61,7 @@ def summary_lines(summary: LiveSummary) -> list[str]:
         f"dropped {figures.dropped}, lost {figures.lost} in {count(figures.gaps, 'gap')}, "
         f"late {figures.late}, repeated {figures.repeated}",
     ]
+    lines += [f"warning: {warning}" for warning in summary.warnings]
     if figures.losses:
         lines.append(f"the camera was lost {count(figures.losses, 'time')}")
     lines += [line for report in summary.sinks for line in sink_lines(report)]
@@ -76,4 +90,4 @@ def sink_lines(report: SinkReport) -> Iterator[str]:
 
 def summary_record(summary: LiveSummary) -> dict[str, Any]:
     """The summary as plain values, for JSON."""
-    return asdict(summary)
+    return {**asdict(summary), "warnings": list(summary.warnings)}

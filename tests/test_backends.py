@@ -4,8 +4,10 @@ import subprocess
 import sys
 
 import pytest
+from tiny_bundle import make_tiny_bundle
 
 from fishrt.bundle import load_bundle
+from fishrt.clip import ClipGeometry
 from fishrt.errors import ExitCode, MachineError, MissingExtraError
 from realtime.backends import Backend, clip_runner, stepper_maker
 
@@ -68,3 +70,22 @@ def test_a_gpu_forecasts_what_the_cpu_forecasts(backend):
     for frame in frames:
         a, b = ours.push(frame).probability, theirs.push(frame).probability
         assert a == b if a is None else a == pytest.approx(b, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("work_ms", "lanes", "threads"),
+    [
+        (5.0, 1, "1 thread,"),
+        (26.6, 1, "1 thread,"),
+        (26.7, 1, "3 threads,"),
+        (5.0, 2, "3 threads,"),
+    ],
+)
+def test_a_single_lane_takes_one_thread_where_that_is_enough(
+    tmp_path, monkeypatch, work_ms, lanes, threads
+):
+    """0.8 of the 33.3 ms of a frame are 26.7."""
+    bundle = make_tiny_bundle(tmp_path / "tiny", ClipGeometry(3, 2, 12, 14))
+    monkeypatch.setattr("realtime.backends.measure_ms", lambda *_: work_ms)
+    monkeypatch.setattr("realtime.stepper.usable_cores", lambda: 3)
+    assert threads in stepper_maker(bundle, Backend.CPU)(lanes).describe()

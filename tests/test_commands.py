@@ -7,8 +7,10 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from fishrt import __version__
+from fishrt.cli import app
 from fishrt.errors import ExitCode
 from fishrt.recording import load_recording
 from fishrt.simulate import SimulatedTank, TankSpec, stack_states
@@ -94,6 +96,8 @@ def test_from_recording_to_live(tank, tmp_path):
     assert "not scored: every scored frame" in calm.stderr
     exported = fishrt("export", tmp_path / "run", "--recording", tank)
     assert exported.returncode == 0, exported.stderr
+    again = fishrt("export", tmp_path / "run", "--recording", tank)
+    assert_one_sentence(again, ExitCode.OUTPUT, "--overwrite")
     bundle = tmp_path / "run" / "bundle"
     live = fishrt(
         "live", "-c", "demo:4", "-b", bundle, "--frames", "60", "--as-fast-as-possible", "-o", "-"
@@ -147,6 +151,26 @@ def test_outputs_that_cannot_be_written(tmp_path):
     assert (tmp_path / "mine.mp4").read_text() == "precious"
     done = fishrt("simulate", "-o", tmp_path / "none" / "x.mp4", "--minutes", "0.05")
     assert_one_sentence(done, ExitCode.OUTPUT, "does not exist")
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "choices"),
+    [
+        ("live", "--backend", "cpu|cuda|tensorrt-rtx|tensorrt"),
+        ("live", "--precision", "fp32|fp16"),
+        ("live", "--mode", "window|stream"),
+        ("predict", "--mode", "window|stream"),
+        ("bench", "--backend", "cpu|cuda|tensorrt-rtx|tensorrt"),
+        ("bench", "--precision", "fp32|fp16"),
+    ],
+)
+def test_choices_are_shown_and_nothing_else_is_taken(command, option, choices):
+    runner = CliRunner(env={"COLUMNS": "200", "TERM": "dumb"})
+    shown = runner.invoke(app, [command, "-h"]).output
+    assert any(option in line and choices in line for line in shown.splitlines())
+    wrong = runner.invoke(app, [command, option, "none"])
+    assert wrong.exit_code == ExitCode.USAGE
+    assert "'none' is not one" in wrong.output
 
 
 def test_a_usage_error_is_no_traceback():

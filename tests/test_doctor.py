@@ -124,7 +124,7 @@ def test_a_provider_that_does_not_load_is_a_warning():
     ("library", "cure"),
     [
         ("libcublasLt.so.12", "onnxruntime-gpu[cuda,cudnn]"),
-        ("libnvinfer.so.10", "tensorrt-cu12"),
+        ("libnvinfer.so.10", "pip install -e '.[tensorrt]'"),
         ("libcuda.so.1", "driver"),
     ],
 )

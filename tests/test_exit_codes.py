@@ -25,5 +25,5 @@ def test_every_error_class_has_its_own_code() -> None:
     ]
     codes = {item.exit_code for item in classes}
     assert len(codes) == len(classes) >= 8
-    not_errors = {ExitCode.OK, ExitCode.INTERNAL, ExitCode.USAGE, ExitCode.INTERRUPTED}
+    not_errors = {ExitCode.OK, ExitCode.INTERNAL, ExitCode.INTERRUPTED}
     assert codes == set(ExitCode) - not_errors

@@ -10,11 +10,12 @@ import pytest
 pytest.importorskip("keras", reason="the train extra is not installed")
 pytest.importorskip("tf2onnx", reason="the export extra is not installed")
 
+from export.agreement import Mode
 from export.bundle import make_graphs
 from export.graphs import LAST_HIDDEN, freeze_network, step_graph
 from export.keras_reference import Footage, compute_reference, tank_footage
 from export.lint import lint
-from export.parity import Mode, measure_parity
+from export.parity import measure_parity
 from fishrt.bundle import GraphKind, GraphPrecision
 from fishrt.config import load_config
 from training.networks import build_network

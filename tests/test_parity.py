@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import math
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,17 +13,39 @@ pytest.importorskip("keras", reason="the train extra is not installed")
 pytest.importorskip("tf2onnx", reason="the export extra is not installed")
 
 import onnx
+import onnxruntime
+from hypothesis import given
+from hypothesis import strategies as st
 from onnx import numpy_helper
+from sklearn.metrics import roc_auc_score
 
-from export import frozen, graphs
-from export.backends import Backend, BackendAbsentError, graphs_of, open_runner, why_absent
+from export import backends, frozen, graphs
+from export.agreement import Agreement, Computed, Mode, agreement_of, violation
+from export.backends import (
+    ONNX_RUNTIMES,
+    BackendAbsentError,
+    graphs_of,
+    open_runner,
+    why_absent,
+)
 from export.bundle import export_run
 from export.bundle_parity import compare_with_reference
-from export.parity import Agreement, Mode, compare, violation
-from export.reference import load_reference, sample
+from export.keras_reference import recorded_footage
+from export.parity import compare, measure_parity
+from export.reference import (
+    ADVERSARIAL,
+    FLICKER,
+    UNKNOWN,
+    Cases,
+    Stretch,
+    load_reference,
+    sample,
+)
+from export.weakness import weaknesses
 from fishrt.bundle import GraphKind, GraphPrecision, StoredFile, load_bundle, save_metadata
+from fishrt.choices import Runtime
 from fishrt.config import ClipConfig, Config, ModelConfig, TrainConfig
-from fishrt.errors import BundleError, ParityError
+from fishrt.errors import BundleError, OutputError, ParityError, RecordingError
 from fishrt.storage import sha256_of
 from training.forecaster import Forecaster
 from training.run import Run
@@ -72,7 +96,7 @@ def reseal(folder, **arrays):
 
 
 @pytest.mark.parametrize("precision", GraphPrecision)
-@pytest.mark.parametrize("backend", Backend)
+@pytest.mark.parametrize("backend", ONNX_RUNTIMES)
 def test_every_backend_says_what_keras_said(exported, backend, precision):
     reason = why_absent(backend)
     if reason:
@@ -88,6 +112,26 @@ def test_every_backend_says_what_keras_said(exported, backend, precision):
         assert agreement.max > 0 or agreement.clips < 4
 
 
+def test_a_bundle_is_replaced_only_when_told(run, copy, monkeypatch):
+    before = {path.name: path.read_bytes() for path in copy.iterdir()}
+    with pytest.raises(OutputError, match="holds a bundle already; add --overwrite"):
+        export_run(run, copy)
+    assert {path.name: path.read_bytes() for path in copy.iterdir()} == before
+    monkeypatch.setattr("export.keras_reference.TANK_FRAMES", 300)  # enough, and quick to draw
+    export_run(run, copy, overwrite=True)
+    assert load_bundle(copy).metadata.precisions == (GraphPrecision.FP32,)
+
+
+def test_footage_of_another_size_is_a_sentence_with_both_sizes(tmp_path):
+    frames, geometry = np.zeros((50, 20, 30), np.uint8), CONFIG.clip.geometry
+    wrong = SimpleNamespace(folder=tmp_path / "tank", frames=frames)
+    with pytest.raises(RecordingError, match="frames of 30x20, and the network takes 28x24"):
+        recorded_footage(wrong, geometry)
+    wrong.frames = np.zeros((5, geometry.height, geometry.width), np.uint8)
+    with pytest.raises(RecordingError, match="has 5 frames, and a clip takes 6"):
+        recorded_footage(wrong, geometry)
+
+
 def test_the_reference_is_what_keras_says_of_the_kept_frames(exported, run):
     stretch, cases = load_reference(load_bundle(exported.folder))
     batch = np.moveaxis(cases.clips, 2, -1)
@@ -95,8 +139,13 @@ def test_the_reference_is_what_keras_says_of_the_kept_frames(exported, run):
     assert expected.std() > 1e-3
     np.testing.assert_allclose(cases.expected, expected, atol=1e-6)  # measured: 6e-8
     assert len(stretch.windows) == 11
-    assert cases.names == ("real",) * 4 + ("black", "white", "noise", "saturated")
+    assert cases.names == ("real",) * 4 + (
+        "black", "white", "noise", "saturated", "flicker", "grey-flicker"
+    )  # fmt: skip
     assert (cases.clips[4].max(), cases.clips[5].min()) == (0, 255)
+    for clip, levels in ((cases.clips[8], (0, 255)), (cases.clips[9], (128, 224))):
+        frames = clip.reshape(-1, 24 * 28)
+        assert np.array_equal(frames, np.tile(levels, len(frames) // 2)[:, None] + 0 * frames)
     states = run.model.zero_states(1)
     for time_step in stretch.time_steps[:3]:
         _, states = run.model.step(np.moveaxis(time_step, 0, -1)[None], states)
@@ -111,7 +160,7 @@ def test_a_bundle_proves_itself_without_keras(exported):
     }
     for precision, limit in LIMITS.items():
         assert report.worst(precision) < limit
-    assert set(report.absent) | {a.backend for a in report.agreements} == set(Backend)
+    assert set(report.absent) | {a.backend for a in report.agreements} == set(Runtime)
 
 
 def changed(part):
@@ -165,8 +214,6 @@ def test_an_error_of_the_clip_graph_alone_is_told(exported):
             value = numpy_helper.to_array(constant) * 1.1
             constant.CopyFrom(numpy_helper.from_array(value, constant.name))
     files[GraphKind.CLIP] = model.SerializeToString()
-    from export.parity import measure_parity
-
     stretch, cases = load_reference(bundle)
     with pytest.raises(ParityError, match="clip graph the error starts in ConvLSTM layer 2"):
         measure_parity(
@@ -186,15 +233,141 @@ def test_an_error_of_the_clip_graph_alone_is_told(exported):
     ],
 )
 def test_the_third_digit_of_auc_counts_where_it_means_something(auc, change, counts, complaint):
-    figures = (0.005, 0.004, 0.003, 0.002)
-    agreement = Agreement(
-        "x", GraphPrecision.FP16, Mode.CLIP, 80, *figures, "real", 0, None, auc, change, counts
+    agreement = dataclasses.replace(FINE, auc=auc, auc_change=change, auc_counts=counts)
+    assert (complaint is None) == (violation(agreement, "tank") is None)
+    assert complaint is None or complaint in violation(agreement, "tank")
+
+
+FINE = Agreement(
+    "x", GraphPrecision.FP16, Mode.CLIP, 80, 0.005, 0.004, 0.003, 0.002, "real", 0,
+    flicker=0.14, hidden=0.19,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({}, None),
+        ({"max": 0.011}, "differs from Keras by 0.011 in probability (limit 1e-02) on tank"),
+        ({"max": 0.011, "worst": "noise"}, "(limit 1e-02) on the clip 'noise'"),
+        ({"max": math.inf, "not_numbers": 3}, "probability that is not a number for 3 of 80"),
+        ({"hidden": 0.21}, "last hidden state that is 0.21 off that of Keras (limit 2e-01)"),
+        ({"hidden": math.nan}, "last hidden state that is not a number"),
+        ({"precision": GraphPrecision.FP32}, "limit 1e-04"),
+        (
+            {"precision": GraphPrecision.FP32, "max": 5e-5, "flicker": 0.011},
+            "by 0.011 in probability (limit 1e-02) on flicker",
+        ),
+        (
+            {"precision": GraphPrecision.FP32, "max": 5e-5, "flicker": 9e-4, "hidden": 1.1e-3},
+            "last hidden state that is 0.0011 off",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_beyond_a_limit(changes, complaint):
+    found = violation(dataclasses.replace(FINE, **changes), "tank")
+    assert (found is None) == (complaint is None)
+    assert complaint is None or complaint in found
+    assert found is None or ("inf" not in found.replace("infinitely", "") and "nan" not in found)
+
+
+def cases_of(expected, labels, names=None):
+    count = len(expected)
+    return Cases(
+        names or ("real",) * count,
+        np.zeros((count, 1, 1, 1, 1), np.uint8),
+        np.asarray(expected, np.float32),
+        np.zeros((count, 5), np.float32),
+        np.asarray(labels, np.int8),
     )
-    assert (complaint is None) == (violation(agreement) is None)
-    assert complaint is None or complaint in violation(agreement)
-    for bad in (0.011, float("nan")):
-        assert "differs from Keras" in violation(dataclasses.replace(agreement, max=bad))
-    assert "limit 1e-04" in violation(dataclasses.replace(agreement, precision=GraphPrecision.FP32))
+
+
+@given(st.data())
+def test_figures_are_those_of_a_naive_loop(data):
+    count = data.draw(st.integers(2, 30))
+    names = data.draw(
+        st.lists(st.sampled_from(["real", *ADVERSARIAL]), min_size=count, max_size=count)
+    )
+    names[0] = "real"  # some clip always is none of flicker
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    expected, found = rng.random(count).astype(np.float32), rng.random(count)
+    broken = data.draw(st.sets(st.integers(0, count - 1)))
+    found[list(broken)] = data.draw(st.sampled_from([math.nan, math.inf]))
+    hidden = rng.random((count, 5)).astype(np.float32)
+    cases = cases_of(expected, [UNKNOWN] * count, tuple(names))
+    a = agreement_of("x", GraphPrecision.FP32, Mode.STEP, cases, Computed(found, hidden), 0.5)
+    worst, flicker, furthest, flips = -1.0, None, 0.0, 0
+    for at, name in enumerate(names):
+        off = abs(found[at] - expected[at]) if math.isfinite(found[at]) else math.inf
+        if name in FLICKER:
+            flicker = max(off, flicker or 0.0)
+            continue
+        worst = max(worst, off)
+        flips += (found[at] >= 0.5) != (expected[at] >= 0.5)
+        furthest = max(furthest, math.sqrt(sum(float(v) ** 2 for v in hidden[at]) / 5))
+    assert (a.max, a.flicker, a.flips, a.not_numbers) == (worst, flicker, flips, len(broken))
+    assert a.hidden == pytest.approx(furthest, abs=1e-6)
+    assert a.auc is None
+
+
+@pytest.mark.parametrize(("bursts", "counts"), [(31, False), (32, True)])
+def test_auc_counts_with_32_clips_of_each_label(bursts, counts):
+    labels = np.r_[np.zeros(40), np.ones(bursts)]
+    expected = 0.2 + 0.5 * labels + 0.1 * np.random.default_rng(0).random(len(labels))
+    found = np.where(labels, expected - 0.45, expected)  # now they overlap
+    a = agreement_of(
+        "x", GraphPrecision.FP16, Mode.CLIP, cases_of(expected, labels), Computed(found), 0.5
+    )
+    expected_change = roc_auc_score(labels, found) - 1.0
+    assert (a.auc, a.auc_counts) == (1.0, counts)
+    assert a.auc_change == pytest.approx(expected_change) != 0
+
+
+@pytest.mark.parametrize(
+    ("expected", "labels", "windows", "words"),
+    [
+        ([0.1, 0.9] * 4, [0, 1] * 4, [0.5], ()),
+        ([0.1, 0.9] * 2, [UNKNOWN] * 4, [0.5] * 11, ()),  # what a bundle keeps has no labels
+        ([0.1, 0.9, 0.2], [UNKNOWN] * 3, [0.4] * 2, ("only 5 real clips",)),
+        ([0.5] * 9, [0, 1] * 4 + [0], [0.5], ("says 0.500 to every real clip",)),
+        ([0.1, 0.9] * 4, [0] * 8, [0.5], ("no burst among the 8 labelled",)),
+        ([0.1, 0.9] * 4, [1] * 8, [0.5], ("no calm clip among the 8 labelled",)),
+        ([0.5], [0], [0.5], ("only 2 real clips", "says 0.500", "no burst")),
+    ],
+)
+def test_a_comparison_without_power_says_so(expected, labels, windows, words):
+    stretch = Stretch(np.zeros((1, 1, 1, 1), np.uint8), np.asarray(windows, np.float32), {})
+    found = weaknesses(cases_of(expected, labels), stretch)
+    assert len(found) == len(words)
+    assert all(word in sentence for word, sentence in zip(words, found, strict=True))
+
+
+def test_a_bundle_of_before_there_was_flicker_is_read(copy):
+    with np.load(copy / "reference.npz") as old:
+        kept = {"adversarial": old["adversarial"][:4], "hidden": old["hidden"][:8]}
+    report = compare_with_reference(reseal(copy, **kept), (Runtime.ORT_CPU,))
+    assert {a.flicker for a in report.agreements} == {None}
+    assert {a.clips for a in report.agreements} == {8, 11}
+
+
+def test_a_graph_that_gives_no_numbers_is_said_so(exported):
+    bundle = load_bundle(exported.folder)
+    files = graphs_of(bundle, GraphPrecision.FP32)
+    for kind, content in files.items():
+        model = onnx.load_from_string(content)
+        for constant in model.graph.initializer:
+            if list(constant.dims) == [16, 3, 3, 3]:  # the second layer's input kernel
+                value = np.full(constant.dims, np.nan, np.float32)
+                constant.CopyFrom(numpy_helper.from_array(value, constant.name))
+        files[kind] = model.SerializeToString()
+    stretch, cases = load_reference(bundle)
+    with pytest.raises(ParityError) as caught:
+        measure_parity(
+            {GraphPrecision.FP32: files}, stretch, cases, bundle.metadata.states, 0.5, "frames"
+        )
+    said = str(caught.value)
+    assert "not a number for 10 of 10 clips" in said
+    assert "ConvLSTM layer 2, whose state h1 is not a number" in said
 
 
 def damage_bytes(folder):
@@ -210,7 +383,7 @@ def damage_bytes(folder):
         (lambda folder: reseal(folder, windows=np.zeros(3, np.float32)), "does not fit the bundle"),
         (lambda folder: reseal(folder, more=np.zeros(3)), "does not fit the bundle"),
         (
-            lambda folder: reseal(folder, adversarial=np.full(4, np.nan, np.float32)),
+            lambda folder: reseal(folder, adversarial=np.full(6, np.nan, np.float32)),
             "values that are no numbers",
         ),
         (
@@ -241,10 +414,33 @@ def test_the_command(exported, copy, monkeypatch, capsys):
     assert command(monkeypatch, exported.folder, "--json") == 0
     record = json.loads(capsys.readouterr().out)
     assert len(record["agreements"]) >= 6
-    assert set(record["absent"]) <= set(Backend)
+    assert set(record["absent"]) <= set(Runtime)
     assert command(monkeypatch, exported.folder) == 0
-    assert "difference from Keras" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "difference from Keras" in shown
+    assert shown.count("not checked") == 6  # without labels there is no AUC
+    assert why_absent(Runtime.ORT_TENSORRT_RTX) is None or "pip install -e '.[rtx]'" in shown
+    assert (
+        command(
+            monkeypatch,
+            exported.folder,
+            "--backend",
+            "onnxruntime-cpu",
+            "--precision",
+            "fp16",
+            "--json",
+        )
+        == 0
+    )
+    ways = {
+        (a["backend"], a["precision"]) for a in json.loads(capsys.readouterr().out)["agreements"]
+    }
+    assert ways == {("onnxruntime-cpu", "fp16")}
     assert command(monkeypatch, exported.folder, "--recording", "x") == 2
+    capsys.readouterr()
+    if why_absent(Runtime.ORT_CUDA):
+        assert command(monkeypatch, exported.folder, "--backend", "onnxruntime-cuda") == 11
+        assert "nothing was compared: not compared on onnxrun" in capsys.readouterr().err
     capsys.readouterr()
     with np.load(copy / "reference.npz") as old:
         reseal(copy, windows=old["windows"] + np.float32(0.01))
@@ -283,3 +479,17 @@ def test_lanes_in_half_precision_run_live(exported):
         assert (full is None) == (half is None)
         assert full is None or half == pytest.approx(full, abs=1e-2)  # measured: 5e-4
     assert graphs.LANES == "lanes"
+
+
+def test_the_rtx_plugin_runs_graphs_as_a_provider_for_devices(exported, monkeypatch):
+    """The processor stands in for the GPU that the plugin takes."""
+    devices = [d for d in onnxruntime.get_ep_devices() if d.ep_name == "CPUExecutionProvider"]
+    monkeypatch.setattr(backends, "rtx_devices", lambda _: devices)
+    # it is fallback here
+    monkeypatch.setattr(backends, "NO_FALLBACK", "fishrt.no_such_setting")
+    bundle = load_bundle(exported.folder)
+    report = compare_with_reference(bundle, (Runtime.ORT_TENSORRT_RTX,), (GraphPrecision.FP32,))
+    assert [a.backend for a in report.agreements] == ["onnxruntime-tensorrt-rtx"] * 3
+    monkeypatch.setattr(backends, "NO_FALLBACK", "session.disable_cpu_ep_fallback")
+    refused = compare_with_reference(bundle, (Runtime.ORT_TENSORRT_RTX,), (GraphPrecision.FP32,))
+    assert "does not start" in refused.absent["onnxruntime-tensorrt-rtx"]

@@ -355,8 +355,8 @@ def test_a_short_source_has_no_forecast_and_says_so(predict: Run, tmp_path: Path
     [
         (("absent.mp4", "-o", "out.csv"), ExitCode.SOURCE, "no file or folder absent.mp4"),
         (("demo", "-o", "out.csv"), ExitCode.SOURCE, "--frames"),
-        (("demo", "-o", "out.xlsx"), ExitCode.OUTPUT, "neither .parquet, .csv nor .jsonl"),
-        (("demo", "demo", "-o", "out.csv"), ExitCode.CONFIG, "given twice"),
+        (("demo", "-o", "out.xlsx"), ExitCode.USAGE, "neither .parquet, .csv nor .jsonl"),
+        (("demo", "demo", "-o", "out.csv"), ExitCode.USAGE, "given twice"),
         (("demo", "--frames", "9", "-o", "no/out.csv"), ExitCode.OUTPUT, "does not exist"),
         (("demo", "--mode", "stream", "-o", "out.csv"), ExitCode.BUNDLE, "allow-untrained"),
         (("demo", "--set", "clip.fps=9", "-o", "out.csv"), ExitCode.CONFIG, "belongs to the model"),

@@ -10,20 +10,24 @@ import sys
 
 import numpy as np
 import pytest
+import yaml
 from fake_tensorrt import install
 from host_device import HostDevice
 from rich.console import Console
-from tiny_bundle import make_tiny_bundle, reseal
+from tiny_bundle import add_reference, make_tiny_bundle, reseal
 
-from export import engines
-from export.backends import Backend, graphs_of, open_runner, zero_states
-from export.engine_parity import engine_runner
+from export import engine_parity, engines
+from export.agreement import Mode
+from export.backends import BackendAbsentError, graphs_of, open_runner, zero_states
+from export.bundle_parity import compare_with_reference
+from export.engine_parity import engine_runner, open_engines
 from export.engines import ensure_engine
 from export.tensorrt_progress import interruption
 from export.tensorrt_readback import layer_types
 from fishrt.bundle import GraphKind, GraphPrecision
+from fishrt.choices import Runtime
 from fishrt.clip import ClipGeometry
-from fishrt.errors import BundleError, MachineError, MissingExtraError
+from fishrt.errors import BundleError, MachineError, MissingExtraError, ParityError
 from fishrt.gpu import tensorrt_program
 from fishrt.gpu.card import Gpu
 from fishrt.gpu.engine import EngineOptions, engines_of, misfit
@@ -50,8 +54,10 @@ def card(monkeypatch):
     """Puts a GPU into this machine, as far as names go."""
 
     def put(gpu):
-        for module in (engines, tensorrt_program):
+        for module in (engines, tensorrt_program, engine_parity):
             monkeypatch.setattr(module, "current_gpu", lambda: gpu)
+        for module in (engines, engine_parity):
+            monkeypatch.setattr(module, "CudaDevice", HostDevice)
 
     put(CARD)
     return put
@@ -67,7 +73,11 @@ def test_an_engine_is_built_once_and_says_what_it_is(bundle, card, monkeypatch):
     trt = install(monkeypatch)
     said = []
     engine = build(bundle, said=said)
-    assert said == ["there is no fp32 step engine yet: building it"]
+    assert said == [
+        "there is no fp32 step engine yet: building it",
+        f"{engine.path.name}: not compared with Keras "
+        "(the bundle has no reference to compare with)",
+    ]
     assert engine.path.name == "step-fp32-nvidia-rtx-a4000-trt-10.16.1.11.engine"
     found = engine.metadata
     assert (found.gpu, found.compute_capability, found.tensorrt) == (
@@ -80,7 +90,7 @@ def test_an_engine_is_built_once_and_says_what_it_is(bundle, card, monkeypatch):
     assert config._profiles[0]["h0"] == ((1, 2, 10, 12), (3, 2, 10, 12), (3, 2, 10, 12))
     assert config.profiling_verbosity is trt.ProfilingVerbosity.DETAILED
     assert build(bundle, said=said).metadata == found
-    assert len(said) == 1  # nothing was built again
+    assert len(said) == 2  # nothing was built again
     assert [each.metadata for each in engines_of(bundle)] == [found]
 
 
@@ -100,7 +110,7 @@ def test_options_reach_the_builder(bundle, card, monkeypatch):
     assert trt.log[-1] == ("load", True)
     said = []
     build(bundle, options=EngineOptions(), said=said)
-    assert said == ["the engine was built with other options: building it"]
+    assert said[0] == "the engine was built with other options: building it"
 
 
 def test_another_gpu_another_version_another_graph(bundle, card, monkeypatch):
@@ -112,7 +122,7 @@ def test_another_gpu_another_version_another_graph(bundle, card, monkeypatch):
     install(monkeypatch, version="11.4.0.106")
     build(bundle, said=said)
     assert "built on NVIDIA RTX A4000 (compute capability 8.6), and this is NVIDIA H100" in said[0]
-    assert "built by TensorRT 10.16.1.11, and this is 11.4.0.106" in said[1]
+    assert "built by TensorRT 10.16.1.11, and this is 11.4.0.106" in said[2]
     assert len(engines_of(bundle)) == 3  # those of other machines are kept
     graph = bundle.folder / "step.onnx"
     graph.write_bytes(graph.read_bytes() + b"\x72\x00")  # an empty doc string: another file
@@ -165,10 +175,8 @@ def test_forecasts_of_an_engine_are_those_of_the_graph(bundle, card, monkeypatch
 
 def test_engines_as_parity_runs_them(bundle, card, monkeypatch):
     install(monkeypatch)
-    for kind in (STEP, CLIP):
-        build(bundle, kind)
-    ours = engine_runner(bundle, FP32, HostDevice())
-    theirs = open_runner(graphs_of(bundle, FP32), FP32, Backend.ORT_CPU)
+    ours = engine_runner({kind: build(bundle, kind) for kind in (STEP, CLIP)}, FP32, HostDevice())
+    theirs = open_runner(graphs_of(bundle, FP32), FP32, Runtime.ORT_CPU)
     clip = np.random.default_rng(0).integers(0, 256, (1, 3, 2, 12, 14)).astype(np.uint8)
     assert ours.clip(clip) == pytest.approx(theirs.clip(clip), abs=1e-7)
     states = [zero_states(bundle.metadata.states, 2, FP32)] * 2
@@ -259,7 +267,7 @@ def test_without_an_engine_or_without_tensorrt(bundle, card, monkeypatch):
         load_program(bundle, STEP, FP32, 3, HostDevice())
     monkeypatch.delitem(sys.modules, "tensorrt")
     monkeypatch.setattr(sys, "meta_path", [])
-    with pytest.raises(MissingExtraError, match=r"pip install tensorrt-cu12"):
+    with pytest.raises(MissingExtraError, match=r"pip install -e '\.\[tensorrt\]'"):
         load_program(bundle, STEP, FP32, 3, HostDevice())
 
 
@@ -299,3 +307,116 @@ def test_ctrl_c_ends_a_build_between_two_steps(bundle, card, monkeypatch):
 def test_types_in_the_words_of_several_versions(words, expected):
     layer = f'{{"Name": "x", "Outputs": [{{"Format/Datatype": "{words}"}}]}}'
     assert layer_types(f'{{"Layers": [{layer}]}}')[0] == {expected: 1}
+
+
+def test_an_engine_is_compared_with_keras_before_it_is_kept(bundle, card, monkeypatch):
+    install(monkeypatch)
+    known = add_reference(bundle)
+    said = []
+    proofs = {kind: build(known, kind, said=said).metadata.proof for kind in (STEP, CLIP)}
+    for kind, proof in proofs.items():
+        assert (proof.gpu, proof.tensorrt) == (CARD.name, "10.16.1.11")
+        assert proof.max < 1e-6  # measured: 6e-8
+        assert proof.not_compared is None
+        assert (proof.hidden is None) == (kind is CLIP)
+    assert sum("at most" in sentence for sentence in said) == 2
+    assert [engine.metadata.proof for engine in engines_of(known)] == [proofs[CLIP], proofs[STEP]]
+
+
+@pytest.mark.parametrize("kind", [STEP, CLIP])
+def test_an_engine_that_differs_is_not_kept_and_not_found(bundle, card, monkeypatch, kind):
+    install(monkeypatch)
+    wrong = add_reference(bundle, shift=0.01)
+    with pytest.raises(ParityError, match=r"differs from Keras by 0.01 .* was not kept") as caught:
+        build(wrong, kind)
+    assert "on tensorrt" in str(caught.value)
+    left = [path.name for path in (wrong.folder / "engines").iterdir()]
+    assert left == [engines.TIMINGS_FILE]
+    with pytest.raises(BundleError, match="engine yet; build one"):
+        load_program(wrong, kind, FP32, 3, HostDevice())
+
+
+def test_what_a_kill_leaves_is_never_taken(bundle, card, monkeypatch):
+    install(monkeypatch)
+    known = add_reference(bundle)
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(engines, "prove_engine", killed)
+        patched.setattr("pathlib.Path.unlink", lambda *_, **__: None)  # there is no time for it
+        with pytest.raises(KeyboardInterrupt):
+            build(known)
+    assert [path.suffix for path in (known.folder / "engines").glob("*trt*")] == [engines.UNPROVEN]
+    assert engines_of(known) == []
+    said = []
+    build(known, said=said)
+    assert said[0] == "there is no fp32 step engine yet: building it"
+
+
+def test_an_engine_of_another_machine_is_compared_here(bundle, card, monkeypatch):
+    install(monkeypatch)
+    known = add_reference(bundle)
+    build(known, options=EngineOptions(hardware_compatible=True))
+    card(OTHER_CARD)
+    said = []
+    again = build(known, said=said)
+    assert "compared with Keras on another machine: comparing it here" in said[0]
+    assert again.metadata.gpu == CARD.name
+    assert again.metadata.proof.gpu == OTHER_CARD.name
+    assert build(known, said=said).metadata == again.metadata
+    assert len(said) == 2
+    card(Gpu("NVIDIA L4", "8.9", "12.8"))
+    with pytest.raises(ParityError, match=r"differs from Keras.*the engine was deleted"):
+        build(add_reference(known, shift=0.01))
+    assert engines_of(known) == []
+
+
+def test_an_engine_that_was_never_compared_is_built_again(bundle, card, monkeypatch):
+    install(monkeypatch)
+    engine = build(bundle)
+    path = engine.path.with_suffix(".engine.yaml")
+    content = yaml.safe_load(path.read_text())
+    del content["proof"]  # as written before there was one
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(BundleError, match="never compared with Keras; build one"):
+        load_program(bundle, STEP, FP32, 3, HostDevice())
+    said = []
+    assert build(bundle, said=said).metadata.proof is not None
+    assert said[0] == "the engine was never compared with Keras: building it"
+
+
+def test_parity_runs_the_engines_that_there_are(bundle, card, monkeypatch):
+    install(monkeypatch)
+    known = add_reference(bundle)
+    both = (Runtime.ORT_CPU, Runtime.TENSORRT)
+    report = compare_with_reference(known, both)
+    assert "no fp32 clip engine yet; build it with: fishrt export" in report.absent["tensorrt"]
+    build(known, STEP)
+    ways = {(a.backend, a.mode) for a in compare_with_reference(known, both).agreements}
+    assert ways == {(Runtime.ORT_CPU, mode) for mode in Mode} | {
+        (Runtime.TENSORRT, Mode.STEP), (Runtime.TENSORRT, Mode.LANES)
+    }  # fmt: skip
+    build(known, CLIP)
+    report = compare_with_reference(known, both)
+    assert len(report.agreements) == 6
+    assert report.absent == {}
+    by_engine = [a for a in report.agreements if a.backend == Runtime.TENSORRT]
+    assert [a.clips for a in by_engine] == [10, 10, 3]  # no more lanes than the engine takes
+    assert max(a.max for a in by_engine) < 1e-6  # measured: 6e-8
+    install(monkeypatch, version="9.0")
+    assert "10.12 to 11, and 9.0" in compare_with_reference(known, both).absent["tensorrt"]
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    assert "extra tensorrt" in compare_with_reference(known, both).absent["tensorrt"]
+
+
+def test_parity_trusts_engines_with_code_of_their_own_only_when_told(bundle, card, monkeypatch):
+    install(monkeypatch)
+    known = add_reference(bundle)
+    build(known, options=EngineOptions(version_compatible=True))
+    build(known, CLIP, EngineOptions(version_compatible=True))
+    with pytest.raises(BackendAbsentError, match="carries code of its own; add --trust-engine"):
+        open_engines(known, FP32)
+    report = compare_with_reference(known, (Runtime.TENSORRT,), trust=True)
+    assert len(report.agreements) == 3

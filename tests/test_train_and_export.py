@@ -11,11 +11,12 @@ pytest.importorskip("tf2onnx", reason="the export extra is not installed")
 
 import onnx
 
+from export.agreement import Mode
 from export.bundle import export_run
 from export.frozen import freeze
 from export.graphs import clip_graph, step_graph
 from export.keras_reference import Footage, compute_reference
-from export.parity import Mode, measure_parity
+from export.parity import measure_parity
 from fishrt.bundle import GraphKind, GraphPrecision, load_bundle
 from fishrt.cli.evaluate import _subject
 from fishrt.config import ClipConfig, ModelConfig, load_config

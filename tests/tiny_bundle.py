@@ -9,9 +9,23 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from export.reference import (
+    ADVERSARIAL,
+    EXTRA_STEPS,
+    UNKNOWN,
+    Cases,
+    Stretch,
+    adversarial_clips,
+    compared_windows,
+    last_hidden,
+    sample,
+    save_reference,
+    windows_of,
+)
 from fishrt import __version__
 from fishrt.bundle import (
     FORMAT_VERSION,
@@ -20,6 +34,7 @@ from fishrt.bundle import (
     GraphFile,
     GraphKind,
     StateSpec,
+    StoredFile,
     load_bundle,
     save_metadata,
 )
@@ -101,6 +116,57 @@ def reseal(folder: Path) -> Bundle:
     )
     save_metadata(folder, metadata.model_copy(update={"graphs": graphs}))
     return load_bundle(folder)
+
+
+def add_reference(bundle: Bundle, shift: float = 0.0) -> Bundle:
+    """Gives a bundle the reference that an export would: here what ONNX Runtime makes of noise.
+
+    Args:
+        bundle: The bundle.
+        shift: Added to every probability, so that nothing agrees with it.
+    """
+    geometry, states = bundle.metadata.config.clip.geometry, bundle.metadata.states
+    session = onnxruntime.InferenceSession(bundle.folder / "clip.onnx")
+    stepping = onnxruntime.InferenceSession(bundle.folder / "step.onnx")
+    names = [output.name for output in stepping.get_outputs()]
+    count = geometry.steps + EXTRA_STEPS
+    shape = (count, geometry.frames_per_step, geometry.height, geometry.width)
+    time_steps = np.random.default_rng(5).integers(0, 256, shape).astype(np.uint8)
+    windows = windows_of(time_steps, geometry.steps)
+    special = adversarial_clips(windows[0])
+    compared = windows[compared_windows(len(windows))]
+    clips = np.concatenate([compared, special])
+
+    def probability(clip: NDArray) -> float:
+        return session.run(["probability"], {"clip": clip[None]})[0][0] + shift
+
+    def states_of(clip: NDArray) -> list[dict]:
+        values = {state.name: np.zeros((1, *state.shape), np.float32) for state in states}
+        found = []
+        for time_step in clip:
+            results = stepping.run(names, {"time_step": time_step[None], **values})
+            after = dict(zip(names, results, strict=True))
+            values = {state.name: after[f"next_{state.name}"] for state in states}
+            found.append({name: sample(value)[0] for name, value in values.items()})
+        return found
+
+    trace = states_of(windows[0])
+    stretch = Stretch(
+        time_steps,
+        np.array([probability(clip) for clip in windows], np.float32),
+        {state.name: np.stack([row[state.name] for row in trace]) for state in states},
+    )
+    cases = Cases(
+        ("real",) * len(compared) + ADVERSARIAL,
+        clips,
+        np.array([probability(clip) for clip in clips], np.float32),
+        np.stack([states_of(clip)[-1][last_hidden(states)] for clip in clips]),
+        np.full(len(clips), UNKNOWN, np.int8),
+    )
+    path = save_reference(bundle.folder, stretch, cases)
+    stored = StoredFile(file=path.name, sha256=sha256_of(path))
+    save_metadata(bundle.folder, bundle.metadata.model_copy(update={"reference": stored}))
+    return load_bundle(bundle.folder)
 
 
 def _weights(rng: np.random.Generator, geometry: ClipGeometry, filters: tuple[int, ...]) -> dict:

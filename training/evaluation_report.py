@@ -13,7 +13,7 @@ from training.figures.style import DPI
 from training.scoring.evaluate import Evaluation
 from training.scoring.record import evaluation_record
 from training.scoring.table import WordTable, event_table, score_table, threshold_table
-from training.scoring.verdict import verdict
+from training.scoring.verdict import hardest_missing, verdict
 
 RECORD_FILE = "evaluation.json"
 PAGE_FILE = "report.html"
@@ -26,6 +26,7 @@ h1{font-size:1.55em;line-height:1.25;margin:.2em 0}h2{font-size:1.2em;margin:2em
 .about{color:#5a6873;margin:0 0 1.2em}
 .verdict{background:#eef4fa;border-left:6px solid #1b5e9e;border-radius:4px;padding:.9em 1.2em}
 .verdict p{margin:.4em 0}.verdict p:first-child{font-size:1.15em;font-weight:600}
+.verdict.open{background:#f4f5f6;border-color:#8a949c}.verdict.open p:first-child{font-weight:400}
 .verdict.worse{background:#fdf1ec;border-color:#d2691e}
 .note{background:#fff8e6;border-left:6px solid #f5b942;border-radius:4px;
 padding:.6em 1.2em;margin:.8em 0}
@@ -92,6 +93,8 @@ def page(evaluation: Evaluation, pictures: Iterable[tuple[Picture, bytes]]) -> s
         f"{' part' if frames.split else ' of the recording'}."
     )
     kind = "verdict" if evaluation.gain.low > 0 else "verdict worse"
+    if evaluation.gain.low > 0 and hardest_missing(evaluation):
+        kind = "verdict open"
     tables = [score_table(evaluation), event_table(evaluation), threshold_table(evaluation)]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'

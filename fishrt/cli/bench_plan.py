@@ -9,6 +9,7 @@ from rich.console import Console
 
 from fishrt.bundle import Bundle
 from fishrt.errors import FishrtError
+from fishrt.install_hints import install_hint
 from fishrt.timing import matrix_gflops
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def run_plan(plan: BenchPlan, console: Console) -> dict[str, Any]:
         for way in plan.ways:
             status.update(f"{way.backend} {way.precision}: {way.name} ...")
             results.append(
-                _unready(plan.bundle, way, console)
+                _unready(plan, way, console)
                 or measure(
                     plan.bundle.folder,
                     way,
@@ -79,7 +80,7 @@ def run_plan(plan: BenchPlan, console: Console) -> dict[str, Any]:
     }
 
 
-def _unready(bundle: Bundle, way: "Way", console: Console) -> "Skipped | None":
+def _unready(plan: BenchPlan, way: "Way", console: Console) -> "Skipped | None":
     """Why a way cannot be measured here; builds the engine that it needs, if it needs one."""
     from fishrt.bundle import GraphKind
     from realtime.backends import Backend
@@ -91,7 +92,8 @@ def _unready(bundle: Bundle, way: "Way", console: Console) -> "Skipped | None":
 
         kind = GraphKind.CLIP if way.mode is Mode.CLIP else GraphKind.STEP
         try:
-            ensure_engine(bundle, kind, way.precision, console, console.print)
+            trust = plan.trust_engine
+            ensure_engine(plan.bundle, kind, way.precision, console, console.print, trust=trust)
         except FishrtError as error:
             reason = str(error)
     return None if reason is None else Skipped(way.name, way.backend, way.precision, reason)
@@ -102,7 +104,7 @@ def _keras(plan: BenchPlan) -> "Row | Skipped":
 
     config = plan.bundle.metadata.config
     if find_spec("tensorflow") is None:
-        reason = "TensorFlow is not installed (the extra train has it)"
+        reason = f"TensorFlow is not installed; {install_hint('train')}"
         return Skipped("predict", "keras", "fp32", reason)
     order = {"config": config.model_dump(mode="json"), "frames": str(plan.frames)}
     answer = run_worker("export.keras_worker", order)

@@ -26,6 +26,9 @@ def export(
         Path | None,
         typer.Option(help="Recording to compare on. Default: the simulated tank."),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a bundle that is already there.")
+    ] = False,
     fp16: Annotated[
         bool, typer.Option("--fp16", help="Also write graphs in half precision, for GPUs.")
     ] = False,
@@ -64,12 +67,15 @@ def export(
     """
     from rich.console import Console
 
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    # without markup: square brackets in a path or in the name of an extra are no style
+    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
     if (hardware_compatible or version_compatible or tf32 or workspace) and not tensorrt:
         raise typer.BadParameter("options of TensorRT go with --tensorrt.")
     if (run / "bundle.yaml").exists():
-        if not tensorrt and footage is None:
-            raise typer.BadParameter(f"{run} is a bundle already; add --tensorrt for its engines.")
+        if overwrite or (not tensorrt and footage is None):
+            raise typer.BadParameter(
+                f"{run} is a bundle already; add --tensorrt, without --overwrite, for its engines."
+            )
         folder = run
         if footage is not None:
             _add_footage(folder, footage, console)
@@ -79,7 +85,7 @@ def export(
         )
     else:
         folder = output or run / "bundle"
-        _export_run(run, folder, recording, console, fp16=fp16)
+        _export_run(run, folder, recording, console, fp16=fp16, overwrite=overwrite)
     if tensorrt:
         from fishrt.gpu.engine import EngineOptions
 
@@ -94,7 +100,13 @@ def export(
 
 
 def _export_run(
-    run: Path, folder: Path, recording: Path | None, console: "Console", *, fp16: bool
+    run: Path,
+    folder: Path,
+    recording: Path | None,
+    console: "Console",
+    *,
+    fp16: bool,
+    overwrite: bool,
 ) -> None:
     from fishrt.cli.extras import prepare_export, require
 
@@ -111,11 +123,12 @@ def _export_run(
         folder,
         load_recording(recording) if recording else None,
         tuple(GraphPrecision) if fp16 else (GraphPrecision.FP32,),
+        overwrite=overwrite,
     )
     for name, nodes in done.nodes.items():
         console.print(f"{name}: {nodes} operators")
     for line in parity_lines(done.parity):
-        console.print(line)
+        console.print(line, markup=False)
     console.print(f"the bundle is in {done.folder} ({done.bytes / 1e6:.2f} MB)")
 
 
@@ -128,18 +141,20 @@ def _add_footage(folder: Path, recording: Path, console: "Console") -> None:
 
 
 def _build_engines(folder: Path, options: "EngineOptions", console: "Console") -> None:
-    from export.engine_parity import check_engines
     from export.engines import ensure_engine
     from fishrt.bundle import GraphKind, load_bundle
 
     bundle = load_bundle(folder)
     for precision in bundle.metadata.precisions:
         for kind in GraphKind:
-            engine = ensure_engine(bundle, kind, precision, console, console.print, options)
+            engine = ensure_engine(
+                bundle,
+                kind,
+                precision,
+                console,
+                console.print,
+                options,
+                trust=options.version_compatible,
+            )
             layers = ", ".join(f"{n} in {kind}" for kind, n in engine.metadata.layers.items())
             console.print(f"{engine.path.name}: layers read back: {layers}")
-        worst = max(
-            agreement.max
-            for agreement in check_engines(bundle, precision, trust=options.version_compatible)
-        )
-        console.print(f"TensorRT in {precision}: at most {worst:.1e} from Keras")

@@ -7,6 +7,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from fishrt.errors import MissingExtraError
+from fishrt.install_hints import install_hint
 
 
 def require(extra: str, *modules: str) -> None:
@@ -21,10 +22,7 @@ def require(extra: str, *modules: str) -> None:
     """
     absent = [module for module in modules if find_spec(module) is None]
     if absent:
-        raise MissingExtraError(
-            f"this command needs {', '.join(absent)}; install the extra {extra}, in a checkout "
-            f"with: pip install -e '.[{extra}]'"
-        )
+        raise MissingExtraError(f"this command needs {', '.join(absent)}; {install_hint(extra)}")
 
 
 def import_tensorflow_quietly() -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fishrt.choices import Backend, GraphPrecision
 from fishrt.cli.options import CameraSetOption, JsonSummaryOption, ModeOption, UntrainedStreamOption
 
 if TYPE_CHECKING:
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from fishrt.bundle import GraphPrecision
     from realtime.summary import LiveSummary
 
 
@@ -112,13 +112,10 @@ def live(
     ] = None,
     frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
     precision: Annotated[
-        str,
-        typer.Option(help="fp32, or fp16 where the bundle has it; fp16 is for GPUs."),
-    ] = "fp32",
-    backend: Annotated[
-        str,
-        typer.Option(help="cpu, cuda, tensorrt-rtx or tensorrt; see docs/gpu.md."),
-    ] = "cpu",
+        GraphPrecision,
+        typer.Option(help="What to compute in; fp16 is for GPUs, where the bundle has it."),
+    ] = GraphPrecision.FP32,
+    backend: Annotated[Backend, typer.Option(help="What computes; see docs/gpu.md.")] = Backend.CPU,
     trust_engine: Annotated[
         bool,
         typer.Option("--trust-engine", help="Let a version-compatible engine run its own code."),
@@ -171,31 +168,18 @@ def live(
         return
     from fishrt.cli.extras import require
 
-    if backend != "tensorrt":
-        require("gpu" if backend == "cuda" else "cpu", "onnxruntime")
+    if backend is not Backend.TENSORRT:
+        require("gpu" if backend is Backend.CUDA else "cpu", "onnxruntime")
     from rich.console import Console
 
-    from fishrt.bundle import GraphPrecision
-    from fishrt.config import TrainMode
     from fishrt.errors import ExitCode
     from fishrt.video.request import CameraRequest
     from realtime.alarm import AlarmWishes
-    from realtime.backends import Backend
     from realtime.capture import Pace
     from realtime.options import LiveOptions
     from realtime.session import run_live
     from realtime.sinks.window import window_wanted
 
-    if mode is not None and mode not in [*TrainMode]:
-        raise typer.BadParameter(f"{mode!r} is neither window nor stream.", param_hint="--mode")
-    if precision not in [*GraphPrecision]:
-        raise typer.BadParameter(
-            f"{precision!r} is neither fp32 nor fp16.", param_hint="--precision"
-        )
-    if backend not in [*Backend]:
-        raise typer.BadParameter(
-            f"{backend!r} is none of {', '.join(Backend)}.", param_hint="--backend"
-        )
     if camera is not None and replay is not None:
         raise typer.BadParameter("give either --camera or --replay.", param_hint="--replay")
     outputs = tuple(output or ())
@@ -208,16 +192,16 @@ def live(
     console = Console(stderr=True, highlight=False)
 
     def say(sentence: str) -> None:
-        console.print(sentence, soft_wrap=True)
+        console.print(sentence, soft_wrap=True, markup=False)
 
-    if backend == Backend.TENSORRT:
-        _ensure_engine(bundle, GraphPrecision(precision), console, say)
+    if backend is Backend.TENSORRT:
+        _ensure_engine(bundle, precision, console, say, trust=trust_engine)
     summary = run_live(
         LiveOptions(
             camera="0" if camera is None else camera,
             replay=replay,
             bundle=bundle,
-            mode=TrainMode(mode) if mode else None,
+            mode=mode,
             allow_untrained_stream=allow_untrained_stream,
             every=every,
             alarm=AlarmWishes(threshold, false_alarms, release, debounce, refractory),
@@ -230,8 +214,8 @@ def live(
             overwrite=overwrite,
             window=window_wanted(window),
             frames=frames,
-            precision=GraphPrecision(precision),
-            backend=Backend(backend),
+            precision=precision,
+            backend=backend,
             trust_engine=trust_engine,
             pace=Pace.AS_FAST_AS_POSSIBLE if as_fast_as_possible else Pace.REALTIME,
             request=CameraRequest(camera_fps, _size(camera_size), exposure),
@@ -273,12 +257,17 @@ def _list_cameras(*, as_json: bool) -> None:
 
 
 def _ensure_engine(
-    source: str, precision: "GraphPrecision", console: "Console", say: "Callable[[str], None]"
+    source: str,
+    precision: GraphPrecision,
+    console: "Console",
+    say: "Callable[[str], None]",
+    *,
+    trust: bool,
 ) -> None:
     from export.engines import ensure_engine
     from fishrt.bundle import GraphKind, load_bundle
 
-    ensure_engine(load_bundle(source), GraphKind.STEP, precision, console, say)
+    ensure_engine(load_bundle(source), GraphKind.STEP, precision, console, say, trust=trust)
 
 
 def _report(summary: "LiveSummary", say: "Callable[[str], None]", *, as_json: bool) -> None:

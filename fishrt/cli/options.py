@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from fishrt.choices import TrainMode
+
 ConfigOption = Annotated[
     str | None,
     typer.Option(
@@ -28,8 +30,8 @@ RestartOption = Annotated[
     bool, typer.Option("--restart", help="Begin an unfinished recording anew.")
 ]
 ModeOption = Annotated[
-    str | None,
-    typer.Option("--mode", help="window or stream. Default: what the bundle was trained for."),
+    TrainMode | None,
+    typer.Option("--mode", help="Kind of forecast. Default: what the bundle was trained for."),
 ]
 UntrainedStreamOption = Annotated[
     bool,

@@ -1,10 +1,13 @@
 """`fishrt parity`: does a bundle compute here what Keras computed?"""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from fishrt.choices import GraphPrecision, Runtime
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
     from fishrt.bundle import Bundle
 
 
-TABLE_WIDTH = 124
+TABLE_WIDTH = 136
 
 
 def parity(
@@ -29,13 +32,25 @@ def parity(
         Path | None,
         typer.Option(help="With --run: recording to compare on. Default: the simulated tank."),
     ] = None,
+    backend: Annotated[
+        list[Runtime] | None,
+        typer.Option(help="What to run it on; may be repeated. Default: all that there are."),
+    ] = None,
+    precision: Annotated[
+        list[GraphPrecision] | None,
+        typer.Option(help="Which graphs; may be repeated. Default: all that the bundle has."),
+    ] = None,
+    trust_engine: Annotated[
+        bool,
+        typer.Option("--trust-engine", help="Let version-compatible engines run their own code."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
 ) -> None:
     """Prove that a bundle computes on this machine what Keras computed.
 
-    Runs every graph on every runtime that there is, as a clip, step by step and on lanes, on real
-    frames and on black, white, noisy and overexposed ones. Exit code 9 and one
-    sentence if a difference is beyond the limit.
+    Runs every graph on every runtime that there is, and the TensorRT engines that are there, as a
+    clip, step by step and on lanes, on real frames and on black, white, noisy, overexposed and
+    flickering ones. Exit code 9 and one sentence if a difference is beyond the limit.
     """
     import json
 
@@ -43,6 +58,7 @@ def parity(
 
     from fishrt.bundle import load_bundle
     from fishrt.cli.extras import require
+    from fishrt.errors import MachineError
 
     require("cpu", "onnxruntime")
     if recording is not None and run is None:
@@ -51,29 +67,49 @@ def parity(
             param_hint="--recording",
         )
     loaded = load_bundle(bundle)
-    report = _with_run(loaded, run, recording) if run is not None else _with_reference(loaded)
+    wanted = _Wanted(
+        tuple(backend or Runtime),
+        tuple(precision or loaded.metadata.precisions),
+        trust_engine,
+    )
+    if run is not None:
+        report = _with_run(loaded, wanted, run, recording)
+    else:
+        report = _with_reference(loaded, wanted)
+    if not report.agreements:  # exit code 0 would say that all is well
+        raise MachineError(f"nothing was compared: {'; '.join(absent_lines(report))}.")
     if as_json:
         typer.echo(json.dumps(report.record()))
         return
     # twelve columns: better a wrapped line than a column of single letters
     console = Console(highlight=False, soft_wrap=True, width=max(Console().width, TABLE_WIDTH))
     console.print(_table(loaded.metadata.name, report))
-    for line in absent_lines(report):
-        console.print(line)
+    for line in (*warning_lines(report), *absent_lines(report)):
+        console.print(line, markup=False)
 
 
-def _with_reference(bundle: "Bundle") -> "ParityReport":
+@dataclass(frozen=True)
+class _Wanted:
+    runtimes: tuple[Runtime, ...]
+    precisions: tuple[GraphPrecision, ...]
+    trust: bool
+
+
+def _with_reference(bundle: "Bundle", wanted: _Wanted) -> "ParityReport":
     from export.bundle_parity import compare_with_reference
 
-    return compare_with_reference(bundle)
+    return compare_with_reference(bundle, wanted.runtimes, wanted.precisions, trust=wanted.trust)
 
 
-def _with_run(bundle: "Bundle", run: Path, recording: Path | None) -> "ParityReport":
+def _with_run(
+    bundle: "Bundle", wanted: _Wanted, run: Path, recording: Path | None
+) -> "ParityReport":
     from fishrt.cli.extras import prepare_export
 
     prepare_export()
     from export.backends import graphs_of
     from export.bundle import keras_reference, run_parity
+    from export.engine_parity import bundle_openers
     from fishrt.errors import BundleError
     from fishrt.recording import load_recording
     from training.run import load_run
@@ -85,12 +121,12 @@ def _with_run(bundle: "Bundle", run: Path, recording: Path | None) -> "ParityRep
             f"the bundle {bundle.folder} was not exported from {run}: their networks differ; name "
             "the run that it came from."
         )
-    precisions = bundle.metadata.precisions
-    files = {precision: graphs_of(bundle, precision) for precision in precisions}
+    files = {precision: graphs_of(bundle, precision) for precision in wanted.precisions}
     reference = keras_reference(
-        trained, load_recording(recording) if recording else None, precisions
+        trained, load_recording(recording) if recording else None, wanted.precisions
     )
-    return run_parity(trained, files, reference)
+    openers = bundle_openers(bundle, runtimes=wanted.runtimes, trust=wanted.trust)
+    return run_parity(trained, files, reference, openers)
 
 
 def parity_lines(report: "ParityReport") -> Iterator[str]:
@@ -102,7 +138,18 @@ def parity_lines(report: "ParityReport") -> Iterator[str]:
             f"{precision} on {', '.join(backends)}: at most {report.worst(precision):.1e} from "
             f"Keras on clips of {report.source} and adversarial ones, {flips} decisions changed"
         )
+        flicker = [a.flicker for a in report.agreements if a.precision is precision]
+        known = [value for value in flicker if value is not None]
+        if known:
+            yield f"{precision} on full-frame flicker: {max(known):.1e}"
+    yield from warning_lines(report)
     yield from absent_lines(report)
+
+
+def warning_lines(report: "ParityReport") -> Iterator[str]:
+    """Why the comparison proves little, if it does."""
+    for warning in report.warnings:
+        yield f"warning: {warning}"
 
 
 def absent_lines(report: "ParityReport") -> Iterator[str]:
@@ -121,8 +168,9 @@ def _table(name: str, report: "ParityReport") -> "Table":
     )
     for column in ("graph", "on", "by", "clips"):
         table.add_column(column)
-    for column in ("p50", "p90", "p99", "max", "worst", "hidden", "flips", "AUC change"):
+    for column in ("p50", "p90", "p99", "max", "worst", "flicker", "hidden", "flips"):
         table.add_column(column, justify="right")
+    table.add_column("AUC change", justify="right")
     for a in report.agreements:
         table.add_row(
             a.precision,
@@ -131,8 +179,9 @@ def _table(name: str, report: "ParityReport") -> "Table":
             str(a.clips),
             *(f"{value:.1e}" for value in (a.p50, a.p90, a.p99, a.max)),
             a.worst,
+            "" if a.flicker is None else f"{a.flicker:.1e}",
             "" if a.hidden is None else f"{a.hidden:.1e}",
             str(a.flips),
-            "" if a.auc_change is None else f"{a.auc_change:+.4f}",
+            f"{a.auc_change:+.4f}" if a.auc_counts else "not checked",
         )
     return table

@@ -74,17 +74,14 @@ def predict(
     from rich.console import Console
 
     from fishrt.cli.progress import frame_progress
-    from fishrt.config import TrainMode
     from realtime.predict.plan import PredictOptions
     from realtime.predict.session import run_predict
 
-    if mode is not None and mode not in [*TrainMode]:
-        raise typer.BadParameter(f"{mode!r} is neither window nor stream.", param_hint="--mode")
     options = PredictOptions(
         sources=tuple(sources),
         bundle=bundle,
         output=output,
-        mode=TrainMode(mode) if mode else None,
+        mode=mode,
         allow_untrained_stream=allow_untrained_stream,
         every=every,
         frames=frames,

@@ -10,6 +10,7 @@ from fishrt.doctor.finding import Finding, Level
 from fishrt.doctor.packages import installed
 from fishrt.doctor.probe import ask
 from fishrt.doctor.providers import DRIVER_CURE, why
+from fishrt.install_hints import install_command, install_hint
 
 TOPIC = "gpu"
 QUERY = ("name", "driver_version", "memory.total", "memory.used", "compute_cap")
@@ -51,7 +52,7 @@ def unused_gpu(found: dict[str, str]) -> list[Finding]:
     if any(re.match(r"onnxruntime-(gpu|ep-nv-tensorrt-rtx)", name) for name in found):
         return []
     what = "there is an NVIDIA GPU, but only what runs on the CPU is installed"
-    cure = "pip uninstall -y onnxruntime && pip install -e '.[gpu]'"
+    cure = f"pip uninstall -y onnxruntime && {install_command('gpu')}"
     return [Finding(TOPIC, Level.NOTE, what, cure)]
 
 
@@ -63,7 +64,8 @@ def check_tensorrt() -> list[Finding]:
             Finding(
                 "tensorrt",
                 Level.NOTE,
-                "TensorRT is not installed; it is for --backend tensorrt alone (docs/gpu.md)",
+                "TensorRT is not installed; it is for --backend tensorrt alone (docs/gpu.md): "
+                f"{install_hint('tensorrt')}",
             )
         ]
     tried = ask("tensorrt_library", limit_s=TENSORRT_LIMIT_S)

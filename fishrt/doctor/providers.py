@@ -4,6 +4,7 @@ import re
 
 from fishrt.doctor.finding import Finding, Level
 from fishrt.doctor.probe import Answer, ask
+from fishrt.install_hints import install_command
 
 TOPIC = "providers"
 LIMIT_S = 120.0  # a TensorRT provider builds its engine first
@@ -90,7 +91,7 @@ def why(tried: Answer) -> tuple[str, str]:
         return tried.reason, "run fishrt doctor again with the driver and libraries of docs/gpu.md"
     name = library.group(1)
     if name.startswith(("libnvinfer", "libnvonnxparser")):
-        return f"{name} is missing", "pip install tensorrt-cu12==10.16.1.11"
+        return f"{name} is missing", install_command("tensorrt")
     if name.startswith(("libcuda.so", "libnvidia-ml")):
         return f"{name} is missing, which comes with the NVIDIA driver", DRIVER_CURE
     return f"{name} is missing", CUDA_CURE

@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fishrt.errors import MachineError, MissingExtraError
-
-NEEDED = "needs the package cuda-bindings; install the extra gpu, in a checkout with: "
-INSTALL = "pip install -e '.[gpu]'"
+from fishrt.install_hints import install_hint
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,9 @@ def cuda_runtime() -> Any:
     try:
         from cuda.bindings import runtime
     except ImportError as error:
-        raise MissingExtraError(f"computing on an NVIDIA GPU {NEEDED}{INSTALL}") from error
+        raise MissingExtraError(
+            f"computing on an NVIDIA GPU needs the package cuda-bindings; {install_hint('gpu')}"
+        ) from error
     return runtime
 
 

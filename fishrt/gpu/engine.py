@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fishrt.bundle import Bundle, GraphKind, GraphPrecision
-from fishrt.errors import BundleError
+from fishrt.errors import BundleError, output_error
 from fishrt.gpu.card import Gpu
 from fishrt.storage import sha256_of, write_text
 
@@ -45,6 +45,30 @@ class EngineOptions(BaseModel):
     workspace_mb: int | None = Field(default=None, ge=1)
 
 
+class EngineProof(BaseModel):
+    """What came out when an engine was compared with Keras' figures, and where that was.
+
+    Attributes:
+        gpu: Name of the GPU that it ran on.
+        tensorrt: The TensorRT version that ran it.
+        clips: How many clips it was compared on.
+        max: Largest difference in probability, flicker left out; None if it was not compared.
+        flicker: The same on full-frame flicker.
+        hidden: Root mean square difference of the last hidden state, where an engine gives it.
+        not_compared: Why it was not compared, or None.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    gpu: str
+    tensorrt: str
+    clips: int = 0
+    max: float | None = None
+    flicker: float | None = None
+    hidden: float | None = None
+    not_compared: str | None = None
+
+
 class EngineMetadata(BaseModel):
     """What the file beside an engine holds.
 
@@ -61,6 +85,8 @@ class EngineMetadata(BaseModel):
         options: How it was built.
         tensors: Types of its inputs and outputs, as read back.
         layers: Number of layers by the type of their first output, as read back.
+        proof: How it was compared with Keras; None in files of before there was such a thing, and
+            while it is being compared.
         seconds: How long the build took.
         fishrt_version: What built it.
     """
@@ -79,6 +105,7 @@ class EngineMetadata(BaseModel):
     options: EngineOptions
     tensors: dict[str, str]
     layers: dict[str, int]
+    proof: EngineProof | None = None
     seconds: float
     fishrt_version: str
 
@@ -117,6 +144,19 @@ def save_engine_metadata(path: Path, metadata: EngineMetadata) -> None:
     """Writes the file beside the engine `path`."""
     text = yaml.safe_dump(metadata.model_dump(mode="json"), sort_keys=False)
     write_text(path.with_suffix(path.suffix + ".yaml"), text)
+
+
+def delete_engine(engine: EngineFile) -> None:
+    """Removes an engine that is wrong, the file beside it first, by which it would be found.
+
+    Raises:
+        OutputError: If it cannot be removed.
+    """
+    for path in (engine.path.with_suffix(engine.path.suffix + ".yaml"), engine.path):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise output_error(path, error) from error
 
 
 def engines_of(bundle: Bundle) -> list[EngineFile]:
@@ -166,7 +206,7 @@ def find_engine(
 
 
 def misfit(metadata: EngineMetadata, graph: str, gpu: Gpu, tensorrt: str) -> str | None:
-    """Why an engine does not run here, or None if it does.
+    """Why an engine is not taken here, or None if it is.
 
     Args:
         metadata: Of the engine.
@@ -176,6 +216,8 @@ def misfit(metadata: EngineMetadata, graph: str, gpu: Gpu, tensorrt: str) -> str
     """
     if metadata.graph_sha256 != graph:
         return "the engine was built from another graph than the bundle has now"
+    if metadata.proof is None:
+        return "the engine was never compared with Keras"
     if not _fits_version(metadata, tensorrt):
         return f"the engine was built by TensorRT {metadata.tensorrt}, and this is {tensorrt}"
     if not _fits_gpu(metadata, gpu):

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fishrt.errors import MachineError, MissingExtraError
-
-RTX_INSTALL = "pip install onnxruntime-ep-nv-tensorrt-rtx-cu12"
+from fishrt.install_hints import install_hint
 
 
 def rtx_devices(onnxruntime: Any) -> Sequence[Any]:
@@ -22,7 +21,7 @@ def rtx_devices(onnxruntime: Any) -> Sequence[Any]:
         import onnxruntime_ep_nv_tensorrt_rtx as plugin
     except ImportError as error:
         raise MissingExtraError(
-            f"this backend needs NVIDIA's TensorRT-RTX plugin; install it with: {RTX_INSTALL}"
+            f"this backend needs NVIDIA's TensorRT-RTX plugin; {install_hint('rtx')}"
         ) from error
     name = plugin.get_ep_name()
     _load_cuda_runtime(Path(plugin.__file__).parent)

@@ -3,12 +3,12 @@
 import re
 
 from fishrt.errors import MachineError, MissingExtraError
+from fishrt.install_hints import install_hint
 
 OLDEST = (10, 12)
 """The first version with strongly typed networks as fishrt builds them."""
 
 FIRST_UNKNOWN = (12,)
-INSTALL = "pip install tensorrt-cu12==10.16.1.11"
 
 
 def tensorrt_version() -> str:
@@ -22,7 +22,7 @@ def tensorrt_version() -> str:
         import tensorrt
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            f"this needs TensorRT, which is not installed; install it with: {INSTALL} "
+            f"this needs TensorRT, which is not installed; {install_hint('tensorrt')} "
             "(docs/gpu.md), or use another --backend"
         ) from error
     except ImportError as error:
@@ -34,7 +34,7 @@ def tensorrt_version() -> str:
     numbers = tuple(int(part) for part in re.findall(r"\d+", version))
     if not OLDEST <= numbers < FIRST_UNKNOWN:
         raise MachineError(
-            f"fishrt works with TensorRT 10.12 to 11, and {version} is installed; install one that "
-            f"was tested with: {INSTALL}"
+            f"fishrt works with TensorRT 10.12 to 11, and {version} is installed; for the one "
+            f"that was tested, {install_hint('tensorrt')}"
         )
     return version

@@ -95,10 +95,16 @@ def load_program(
         MachineError: If there is no GPU or TensorRT does not load.
         BundleError: If no engine fits this machine, or the one that does is damaged.
     """
-    version = tensorrt_version()
-    found, why = find_engine(bundle, kind, precision, current_gpu(), version)
+    found, why = find_engine(bundle, kind, precision, current_gpu(), tensorrt_version())
     if found is None:
         raise BundleError(f"{why}; build one with: fishrt export --tensorrt {bundle.folder}")
+    return open_engine(found, lanes, device, trust=trust)
+
+
+def open_engine(
+    found: EngineFile, lanes: int | None, device: Device, *, trust: bool = False
+) -> TensorrtProgram:
+    """Loads one engine; see `load_program`."""
     engine = _deserialize(found, trust=trust)
     context = engine.create_execution_context()
     if context is None:
@@ -106,7 +112,8 @@ def load_program(
             f"TensorRT has no memory for the engine {found.path.name}; close what else runs on the "
             "GPU, or use --every to take fewer lanes."
         )
-    program = TensorrtProgram(engine, context, device, f"TensorRT {version} in {precision}")
+    name = f"TensorRT {tensorrt_version()} in {found.metadata.precision}"
+    program = TensorrtProgram(engine, context, device, name)
     program.set_tensors(*_set_shapes(engine, context, found, lanes))
     return program
 

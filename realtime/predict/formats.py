@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from fishrt.errors import MissingExtraError, OutputError
+from fishrt.errors import MissingExtraError, UsageError
+from fishrt.install_hints import install_hint
 from fishrt.storage import write_text
 from realtime.predict.rows import Table
 
@@ -39,12 +40,12 @@ def format_of(path: Path) -> Format:
     """The format that a file's ending asks for.
 
     Raises:
-        OutputError: If it is none of ours.
+        UsageError: If it is none of ours.
         MissingExtraError: If it is Parquet and pyarrow is not installed.
     """
     ending = path.suffix.lower().removeprefix(".")
     if ending not in [*Format]:
-        raise OutputError(f"{path} ends with neither .parquet, .csv nor .jsonl; name it so.")
+        raise UsageError(f"{path} ends with neither .parquet, .csv nor .jsonl; name it so.")
     if ending == Format.PARQUET:
         import_pyarrow()
     return Format(ending)
@@ -164,7 +165,7 @@ def import_pyarrow() -> tuple[Any, Any]:
         from pyarrow import parquet
     except ImportError as error:
         raise MissingExtraError(
-            "Parquet files need pyarrow, which is not installed; install the extra parquet, in a "
-            "checkout with: pip install -e '.[parquet]', or write .csv or .jsonl."
+            f"Parquet files need pyarrow, which is not installed; {install_hint('parquet')}, or "
+            "write .csv or .jsonl."
         ) from error
     return pyarrow, parquet

@@ -9,7 +9,7 @@ import numpy as np
 
 from fishrt import __version__
 from fishrt.bundle import Bundle, load_bundle
-from fishrt.errors import ConfigError, ExitCode
+from fishrt.errors import ExitCode, UsageError
 from fishrt.video.factory import absolute_source
 from fishrt.video.live import without_password
 from realtime.predict.formats import format_of, metadata_path
@@ -47,7 +47,8 @@ def run_predict(
 
     Raises:
         BundleError: If the bundle cannot be used.
-        ConfigError: If a setting is wrong or a source is given twice.
+        ConfigError: If a setting is wrong.
+        UsageError: If a source is given twice, or the output is of no known format.
         OutputError: If the output cannot be written; what was computed is kept.
         MissingExtraError: If the format or Ray needs what is not installed.
     """
@@ -99,7 +100,7 @@ def _refuse_twice(sources: Sequence[str]) -> None:
     for source in sources:
         name = absolute_source(source)
         if name in seen:
-            raise ConfigError(f"{source} is given twice; give every source once.")
+            raise UsageError(f"{source} is given twice; give every source once.")
         seen.add(name)
 
 

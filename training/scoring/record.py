@@ -8,7 +8,7 @@ import numpy as np
 
 from fishrt.events import EventScores
 from training.scoring.evaluate import MODEL, Evaluation, Scored
-from training.scoring.verdict import verdict
+from training.scoring.verdict import hardest_missing, verdict
 
 SCORES = ("roc_auc", "average_precision", "brier_skill", "log_loss")
 
@@ -42,6 +42,7 @@ def evaluation_record(evaluation: Evaluation) -> dict[str, Any]:
         "best_motion_baseline": evaluation.best_rival.value,
         "roc_auc_gain": asdict(evaluation.gain),
         "beats_motion_baseline": evaluation.gain.low > 0,
+        "hardest_baselines_missing": [rival.value for rival in hardest_missing(evaluation)],
         "confusion": confusion(evaluation),
         "threshold": evaluation.decision.threshold,
         "decision": evaluation.decision.model_dump(mode="json"),

@@ -50,6 +50,8 @@ QUICK = (Rival.CLIMATOLOGY, Rival.PERSISTENCE, Rival.PUBLISHED, Rival.BOOSTED)
 """Those that need no network to be trained."""
 FITTED = (Rival.BOOSTED, Rival.LSTM, Rival.DENSE)
 """Those that learn from the training recording."""
+HARDEST = (Rival.LSTM, Rival.DENSE)
+"""Those that a model must be ahead of before it can be said to beat the baselines."""
 
 LSTM_FRAMES = 20_000
 """About so many frames teach the LSTM, spread over all footage, so that it takes a minute."""

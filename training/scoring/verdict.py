@@ -5,7 +5,7 @@ import math
 from fishrt.bootstrap import Interval
 from fishrt.metrics import ReliabilityBin
 from training.scoring.evaluate import Evaluation
-from training.scoring.rivals import FITTED, IN_WORDS
+from training.scoring.rivals import FITTED, HARDEST, IN_WORDS, Rival
 
 SMALL_ERROR = 0.03
 """Mean difference of what was said and what happened below which probabilities are as they say."""
@@ -21,12 +21,11 @@ def verdict(evaluation: Evaluation) -> tuple[str, ...]:
 
 
 def comparison_sentence(evaluation: Evaluation) -> str:
-    """Whether the model beats the best baseline."""
+    """Whether the model beats the best baseline; no bold word where only weak ones were scored."""
     gain = evaluation.gain
     rival = IN_WORDS[evaluation.best_rival]
-    best = "the best baseline"
-    if not set(FITTED) & set(evaluation.forecasts):
-        best = "the best baseline that needs no training (harder ones are missing)"
+    missing = hardest_missing(evaluation)
+    best = _best_of_those_scored(evaluation)
     ours = evaluation.model.scores.roc_auc
     theirs = evaluation.forecasts[evaluation.best_rival].scores.roc_auc
     figures = f"ROC-AUC {ours:.3f} against {theirs:.3f}, a difference of {span(gain, '+.3f')}"
@@ -35,11 +34,30 @@ def comparison_sentence(evaluation: Evaluation) -> str:
             f"There is too little footage to tell whether the model is better than {rival}: "
             f"{figures}."
         )
+    if gain.low > 0 and missing:
+        hardest = " and ".join(IN_WORDS[name] for name in missing)
+        return (
+            f"The model is ahead of {best}, {rival}: {figures}; but it was not held against "
+            f"{hardest}, so whether it beats the baselines is open."
+        )
     if gain.low > 0:
         return f"The model beats {best}, {rival}: {figures}."
     if gain.high < 0:
         return f"The model is worse than {best}, {rival}: {figures}."
     return f"The model does not beat {best}, {rival}: {figures}, which may as well be chance."
+
+
+def hardest_missing(evaluation: Evaluation) -> tuple[Rival, ...]:
+    """The baselines that are hardest to beat and were not scored."""
+    return tuple(name for name in HARDEST if name not in evaluation.forecasts)
+
+
+def _best_of_those_scored(evaluation: Evaluation) -> str:
+    if not set(FITTED) & set(evaluation.forecasts):
+        return "the best baseline that needs no training"
+    if hardest_missing(evaluation):
+        return "the best of the weaker baselines"
+    return "the best baseline"
 
 
 def events_sentence(evaluation: Evaluation) -> str:
