@@ -17,6 +17,7 @@ from realtime.forecast import Forecast, Reason
 from realtime.lanes import Forecaster
 from realtime.pipeline import Evaluated, FramePipeline
 from realtime.scoring import UNSCORED, Scoring
+from realtime.sinks.outbox import Outbox
 from realtime.sinks.sink import Sink
 from realtime.stats import LiveStats
 from realtime.update import Update
@@ -46,6 +47,7 @@ class LiveLoop:
         stats: LiveStats,
         rule: DecisionRule,
         scoring: Scoring | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
         """Connects the parts; `run` runs them.
 
@@ -58,6 +60,7 @@ class LiveLoop:
             stats: What is counted.
             rule: When probabilities become an alarm, and when it ends.
             scoring: Learns what came true, or None.
+            outbox: Where other threads leave events, or None.
         """
         self._capture = capture
         self._resampler = resampler
@@ -67,6 +70,7 @@ class LiveLoop:
         self._stats = stats
         self._decider = Decider(rule)
         self._scoring = scoring
+        self._outbox = outbox
         self._before: NDArray[np.uint8] | None = None
         self._shown: Captured | None = None
 
@@ -83,6 +87,8 @@ class LiveLoop:
             ConfigError: If the preprocessing does not fit the picture.
         """
         while not stop():
+            for event in self._outbox.drain() if self._outbox else ():
+                self.tell(event)
             captured = self._capture.get(GET_TIMEOUT_S)
             if captured is not None:
                 self._take(captured, frame_limit)

@@ -7,6 +7,7 @@ from fishrt.bundle import GraphPrecision
 from fishrt.config import TrainMode
 from realtime.backends import Backend
 from realtime.capture import Pace
+from realtime.web.address import WebAddress
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class LiveOptions:
         trust_engine: Whether a TensorRT engine may run code on the host.
         pace: How fast to go where the source has no pace of its own.
         overrides: Settings of this camera, such as `preprocess.polarity=dark`.
+        web: Where to serve the page, or None for no page.
+        web_record_dir: Folder for recordings that are begun on the page.
     """
 
     camera: str = "0"
@@ -48,3 +51,5 @@ class LiveOptions:
     trust_engine: bool = False
     pace: Pace = Pace.REALTIME
     overrides: tuple[str, ...] = ()
+    web: WebAddress | None = None
+    web_record_dir: Path = Path()

@@ -22,6 +22,7 @@ from realtime.loop import LiveLoop, LoopEnd
 from realtime.modes import checked_mode
 from realtime.options import LiveOptions
 from realtime.sinks.open import make_sinks
+from realtime.sinks.outbox import Outbox
 from realtime.sinks.sink import Sink, close_all
 from realtime.sinks.status import StatusSink
 from realtime.sinks.video import VideoRecorder
@@ -61,7 +62,14 @@ def run_live(
     stats = LiveStats(config.clip.fps, config.clip.geometry.frames)
     rule = decision_rule(bundle, options.threshold)
     sinks: list[Sink] = []
+    outbox = Outbox()
     with StopRequest() as request, closing(capture, sinks):
+        if options.web is not None:
+            from realtime.web.open import open_page  # its library is an extra
+
+            page = open_page(options, options.web, bundle, rule.threshold, stats, outbox.put)
+            sinks.append(page)
+            say(page.sentence)
         sinks += make_sinks(options, config, rule.threshold, capture.policy, stats, console)
         if source.info.is_live:
             capture.start()  # drains the camera, and lets the budget see its cost
@@ -74,7 +82,9 @@ def run_live(
         else:
             capture.start()
         resampler = Resampler(config.clip.fps, source.info.declared_fps)
-        loop = LiveLoop(capture, resampler, preprocessor, forecaster, sinks, stats, rule)
+        loop = LiveLoop(
+            capture, resampler, preprocessor, forecaster, sinks, stats, rule, outbox=outbox
+        )
         try:
             end = loop.run(_stop_asked(request, sinks), options.frames)
         finally:

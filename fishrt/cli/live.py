@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from fishrt.bundle import GraphPrecision
     from realtime.summary import LiveSummary
+    from realtime.web.address import WebAddress
 
 
 def live(
@@ -60,6 +61,17 @@ def live(
             "--window/--no-window", help="Show the picture. Default: where there is a display."
         ),
     ] = None,
+    web: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[HOST:PORT]",
+            help="Serve a page with picture, charts and scores. Default: 127.0.0.1:8765, for this "
+            "machine alone; any other address needs the token that is said at the start.",
+        ),
+    ] = None,
+    web_record_dir: Annotated[
+        Path, typer.Option(help="Folder for videos whose recording is started on the page.")
+    ] = Path(),
     frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
     precision: Annotated[
         str,
@@ -117,6 +129,7 @@ def live(
         output = "-"
     if as_json and output == "-":
         raise typer.BadParameter("--json and --output - would both write to stdout.")
+    address = _page_address(web)
     console = Console(stderr=True, highlight=False)
 
     def say(sentence: str) -> None:
@@ -142,6 +155,8 @@ def live(
             trust_engine=trust_engine,
             pace=Pace.AS_FAST_AS_POSSIBLE if as_fast_as_possible else Pace.REALTIME,
             overrides=tuple(overrides or ()),
+            web=address,
+            web_record_dir=web_record_dir,
         ),
         say,
         console,
@@ -149,6 +164,19 @@ def live(
     )
     if summary.interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)
+
+
+def _page_address(web: str | None) -> "WebAddress | None":
+    from fishrt.cli.extras import require
+    from realtime.web.address import parse_address
+
+    if web is None:
+        return None
+    require("web", "aiohttp")
+    try:
+        return parse_address(web)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--web") from error
 
 
 def _ensure_engine(
