@@ -30,7 +30,7 @@ from realtime.web.address import WebAddress
 from realtime.web.handlers import TICK_S
 from realtime.web.messages import Messages
 
-PATIENCE_S = 20.0
+PATIENCE_S = 30.0
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -94,6 +94,12 @@ def told(viewer: ClientConnection) -> dict[str, Any]:
     while isinstance(message := viewer.recv(PATIENCE_S), bytes):
         pass
     return json.loads(message)
+
+
+def hear_out(viewer: ClientConnection) -> None:
+    """Takes messages until the connection is closed."""
+    while True:
+        told(viewer)
 
 
 # -- what it answers ---------------------------------------------------------------------------
@@ -186,6 +192,8 @@ def test_pictures_come_when_asked_for_and_are_encoded_only_then(
                 assert shown.shape == (48, 64, 3)
                 assert np.abs(shown.astype(int) - level).max() <= 2
         assert encoded == [80, 120]  # once, for both
+        run.write()
+        assert {type(viewer.recv(PATIENCE_S)) for _ in range(4)} == {str}  # none unasked
     assert ask(run, "/picture.jpg").headers.get_content_type() == "image/jpeg"
 
 
@@ -264,8 +272,10 @@ def test_recordings_hold_the_frames_between_start_and_stop(run: Run, tmp_path: P
         started = ask(run, "/api/recording/start", "POST").json
         assert started["active"]
         files.append(started["file"])
+        run.write()
+        until(lambda: (tmp_path / files[-1]).exists())
         assert ask(run, "/api/recording/start", "POST").json["file"] == files[-1]  # still the same
-        for _ in range(count):
+        for _ in range(count - 1):
             run.write()
         stopped = ask(run, "/api/recording/stop", "POST").json
         assert (stopped["active"], stopped["frames"], stopped["dropped"]) == (False, count, 0)
@@ -422,8 +432,7 @@ def test_a_mistake_in_an_answer_is_told_once_and_ends_nothing(
     assert run.told == [(EventKind.WARNING, text)]
     monkeypatch.setattr(Messages, "news", broken)
     with watching(run) as viewer, pytest.raises(ConnectionClosed) as closed:
-        while True:
-            told(viewer)
+        hear_out(viewer)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1011
     monkeypatch.undo()
@@ -453,8 +462,7 @@ def test_the_end_of_the_run_is_said_and_frees_the_port(run: Run) -> None:
         told(viewer)
         run.page.close()
         with pytest.raises(ConnectionClosed) as closed:
-            while True:
-                told(viewer)
+            hear_out(viewer)
     assert closed.value.rcvd is not None
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1001, "the run has ended")
     with socket.create_server(("127.0.0.1", port_of(run))):

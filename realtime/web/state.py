@@ -9,6 +9,11 @@ from realtime.stats import StatsSnapshot
 from realtime.web.feed import Latest
 
 STALLED_S = 2.0  # without a picture for so long, something is wrong
+FILLING_AGAIN = {  # by reason: what broke the window
+    "gap": ("Gap", "Frames were lost."),
+    "frozen": ("Picture was frozen", "The picture moves again."),
+    "camera-lost": ("Camera was lost", "The camera is back."),
+}
 
 
 class Mood(enum.StrEnum):
@@ -71,13 +76,13 @@ def pictures_come(latest: Latest) -> bool:
 def _withheld(reason: Reason | None, stats: StatsSnapshot) -> State:
     progress = stats.filled / stats.clip_frames if stats.clip_frames else 0.0
     filled = f"{stats.filled} of {stats.clip_frames} frames"
+    if reason in FILLING_AGAIN:
+        name, text = FILLING_AGAIN[reason]
+        return State(Mood.TROUBLE, name, f"{text} The window fills again: {filled}.", progress)
     match reason:
         case None | Reason.SKIPPED | Reason.FILLING:  # skipped ones stand between those that fill
             text = f"The first forecast needs a whole window: {filled}."
             return State(Mood.WAITING, "Filling", text, progress)
-        case Reason.GAP:
-            text = f"Frames were lost. The window fills again: {filled}."
-            return State(Mood.TROUBLE, "Gap", text, progress)
         case Reason.LATE:
             text = "The forecast came too late to act on: this machine is too slow."
             return State(Mood.TROUBLE, "Late", text)

@@ -119,6 +119,8 @@ export function showTiming(stats) {
     ["dropped", String(stats.dropped), "", stats.dropped > 0],
     ["late", String(stats.late), "", stats.late > 0],
   ];
+  if (stats.camera_fps != null) rows.splice(1, 0, ["camera gives", stats.camera_fps.toFixed(1), "fps"]);
+  if (stats.losses > 0) rows.push(["camera lost", String(stats.losses), stats.losses === 1 ? "time" : "times", true]);
   if (stats.behind_s > 0.5) rows.push(["behind the file", stats.behind_s.toFixed(1), "s", true]);
   fillList(by("timing"), rows);
 }
