@@ -20,7 +20,7 @@ from fishrt.errors import OutputError
 from realtime.capture import Policy
 from realtime.forecast import Forecast, Reason
 from realtime.options import LiveOptions
-from realtime.overlay import BURST, FOOTER_HEIGHT, FRAME_WIDTH, TRACE_SECONDS, Overlay
+from realtime.overlay import BURST, FOOTER_HEIGHT, FRAME_WIDTH, TRACE_SECONDS, Overlay, state_text
 from realtime.sinks.jsonl import JsonlSink
 from realtime.sinks.open import make_sinks
 from realtime.sinks.status import StatusSink, status_line
@@ -110,14 +110,14 @@ def test_a_tall_picture_keeps_its_shape(overlay: Overlay) -> None:
     np.testing.assert_array_equal(white, white[:, ::-1])  # in the middle
 
 
-@pytest.mark.parametrize(
-    ("probability", "alarm"), [(None, False), (0.0, False), (0.599, False), (0.6, True), (1, True)]
-)
-def test_the_edge_turns_red_from_the_threshold_on(
-    overlay: Overlay, probability: float | None, alarm: bool
+@pytest.mark.parametrize("probability", [0.2, 0.9])
+@pytest.mark.parametrize("alarm", [False, True])
+def test_the_edge_is_red_while_the_alarm_is_on(
+    overlay: Overlay, probability: float, alarm: bool
 ) -> None:
+    """An alarm begins later than the threshold is reached, and ends later than it is left."""
     picture = noise(480, 640, 3)
-    canvas = drawn(overlay, said(probability=probability), picture)[:480]
+    canvas = drawn(overlay, said(probability=probability, alarm=alarm), picture)[:480]
     inside = slice(FRAME_WIDTH, -FRAME_WIDTH)
     np.testing.assert_array_equal(canvas[inside, inside], picture[inside, inside])
     edge = np.concatenate([canvas[0], canvas[-1], canvas[:, 0], canvas[:, -1]])
@@ -127,18 +127,20 @@ def test_the_edge_turns_red_from_the_threshold_on(
         np.testing.assert_array_equal(canvas, picture)
 
 
-def test_the_alarm_lasts_over_skipped_frames_but_not_into_a_gap(overlay: Overlay) -> None:
-    picture = noise(480, 640, 3)
-
-    def alarms(forecast: Forecast) -> bool:
-        return bool((drawn(overlay, forecast, picture)[0, 100] == BURST).all())
-
-    assert alarms(said(1, 0.9))
-    assert alarms(dataclasses.replace(said(2, None), reason=Reason.SKIPPED))
-    assert not alarms(dataclasses.replace(said(3, None), reason=Reason.GAP))
-    assert alarms(said(4, 0.9))
-    late = dataclasses.replace(said(5, 0.9), valid=False, reason=Reason.LATE, burst=None)
-    assert not alarms(late)
+@pytest.mark.parametrize(
+    ("forecast", "above", "word"),
+    [
+        (said(probability=0.2), False, "calm"),
+        (said(probability=0.9), True, "rising"),
+        (said(probability=0.9, alarm=True), True, "BURST AHEAD"),
+        (said(probability=0.5, alarm=True), False, "BURST AHEAD"),  # not below the release yet
+        (dataclasses.replace(said(probability=None), reason=Reason.SKIPPED), True, "rising"),
+        (said(probability=None), False, "filling 0/120"),
+        (dataclasses.replace(said(probability=0.9), reason=Reason.LATE), False, "late"),
+    ],
+)
+def test_the_state_in_a_word(forecast: Forecast, above: bool, word: str) -> None:
+    assert state_text(forecast, figures(), above=above)[0] == word
 
 
 def test_the_trace_is_bounded_and_shows_the_last_seconds(overlay: Overlay) -> None:

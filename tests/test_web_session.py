@@ -77,9 +77,11 @@ def status_at(url: str) -> dict[str, object] | None:
 def test_a_port_in_use_ends_it_before_anything_is_written(bundle: Bundle, tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        web = WebAddress(port=taken.getsockname()[1])
-        with pytest.raises(OutputError, match="another program uses that port"):
-            run(bundle, [], output=str(log), web=web)
+        web = f"--web=127.0.0.1:{taken.getsockname()[1]}"
+        options = ["--camera", "demo", "--bundle", str(bundle.folder), "-o", str(log), web]
+        result = CliRunner().invoke(app, ["live", *options])
+    assert isinstance(result.exception, OutputError)
+    assert "another program uses that port" in str(result.exception)
     assert not log.exists()
 
 
