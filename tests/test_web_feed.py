@@ -33,7 +33,7 @@ class Clock:
         return self.now
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.sampled_from(["point", "event", "read"]), st.integers(1, 400))))
 def test_readers_get_all_that_is_new_and_still_kept(acts: list[tuple[str, int]]) -> None:
     """Against two lists that keep everything."""

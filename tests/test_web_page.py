@@ -223,6 +223,20 @@ def test_a_lost_connection_is_said_and_comes_back_by_itself(
         again.page.close()
 
 
+def test_a_page_that_is_not_let_in_any_more_says_so(tab: Tab, tmp_path: Path) -> None:
+    """A new run at the same address has another token."""
+    run = Run(tmp_path, WebAddress("0.0.0.0", 0))
+    show(tab, run)
+    port = int(run.page.url.split(":")[2].split("/")[0])
+    run.page.close()
+    tab.until("document.querySelector('#link').dataset.link === 'lost'")
+    again = Run(tmp_path, WebAddress("0.0.0.0", port))
+    try:
+        tab.until("document.querySelector('#banner').textContent.includes('needs its token')")
+    finally:
+        again.page.close()
+
+
 def test_the_token_does_not_stay_in_the_address(tab: Tab, tmp_path: Path) -> None:
     run = Run(tmp_path, WebAddress("0.0.0.0", 0))
     try:

@@ -384,7 +384,7 @@ def test_a_viewer_who_does_not_read_is_not_queued_for(
         return len(made) == count
 
     with not_reading(run) as viewer:
-        until(stalls)
+        until(lambda: stalls() and stalls())
         before = len(made)
         for _ in range(3000):
             run.write(image=noise)
@@ -392,6 +392,12 @@ def test_a_viewer_who_does_not_read_is_not_queued_for(
         assert len(made) == before
         assert ask(run, "/api/status").status == 200  # others are answered
         until(lambda: told(viewer).get("frame") == run.frame - 1)  # and it is up to date again
+        for _ in range(8):
+            run.write(image=noise)
+            viewer.send("picture")
+            time.sleep(TICK_S)
+        run.page.close()
+        assert not run.page._server._thread.is_alive()  # the end does not wait for him either
     assert run.told == []
 
 

@@ -15,9 +15,9 @@ from tiny_bundle import make_tiny_bundle
 from typer.testing import CliRunner
 
 from fishrt.bundle import Bundle
-from fishrt.cli import app
+from fishrt.cli import app, extras
 from fishrt.clip import ClipGeometry
-from fishrt.errors import ExitCode, OutputError
+from fishrt.errors import ExitCode, MissingExtraError, OutputError
 from realtime.options import LiveOptions
 from realtime.session import run_live
 from realtime.summary import LiveSummary
@@ -83,6 +83,16 @@ def test_a_port_in_use_ends_it_before_anything_is_written(bundle: Bundle, tmp_pa
     assert isinstance(result.exception, OutputError)
     assert "another program uses that port" in str(result.exception)
     assert not log.exists()
+
+
+def test_without_its_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = extras.find_spec
+    monkeypatch.setattr(
+        extras, "find_spec", lambda name: (name != "aiohttp" and there(name)) or None
+    )
+    result = CliRunner().invoke(app, ["live", "--camera", "demo", "--web"])
+    assert isinstance(result.exception, MissingExtraError)
+    assert "pip install -e '.[web]'" in str(result.exception)
 
 
 def test_a_wrong_address_is_a_wrong_option() -> None:

@@ -18,6 +18,7 @@ from realtime.web.picture import Pictures
 from realtime.web.recording import RecordingControl
 
 TICK_S = 0.08  # from one message to the next, and from one picture to the next
+CLOSE_S = 1.0  # for browsers to say goodbye when the run ends
 HEARTBEAT_S = 10.0  # a browser that does not answer for half of this is gone
 MAX_VIEWERS = 16
 WANT_PICTURE = "picture"
@@ -136,7 +137,9 @@ class Handlers:
         """A WebSocket: news as text at every tick, and a picture whenever one was asked for."""
         if len(self._viewers) >= MAX_VIEWERS:
             return web.Response(status=503, text=FULL)
-        socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=1024, compress=False)
+        socket = web.WebSocketResponse(
+            timeout=CLOSE_S, heartbeat=HEARTBEAT_S, max_msg_size=1024, compress=False
+        )
         await socket.prepare(request)
         self._viewers.add(socket)
         wanted = asyncio.Event()
@@ -181,6 +184,8 @@ class Handlers:
 
     async def _say_goodbye(self, _: web.Application) -> None:
         closing = [
-            socket.close(code=WSCloseCode.GOING_AWAY, message=ENDED) for socket in self._viewers
+            asyncio.create_task(socket.close(code=WSCloseCode.GOING_AWAY, message=ENDED))
+            for socket in self._viewers
         ]
-        await asyncio.gather(*closing, return_exceptions=True)
+        if closing:
+            await asyncio.wait(closing, timeout=CLOSE_S)  # one who does not read holds up nothing

@@ -21,9 +21,15 @@ class Chart {
     this.axes = element("g", {}, this.svg);
     this.data = element("g", {}, this.svg);
     this.front = element("g", {}, this.svg);
-    new ResizeObserver(() => this.#resize()).observe(place);
+    this.observer = new ResizeObserver(() => this.#resize());
+    this.observer.observe(place);
     this.history = null;
     this.#resize();
+  }
+
+  leave() {
+    this.observer.disconnect();
+    this.svg.remove();
   }
 
   show(history) {

@@ -4,6 +4,7 @@ const SHORTEST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 5000;
 const SILENT_MS = 4000; // the server speaks many times a second, so silence means that it is gone
 const RUN_ENDED = 1001;
+const REFUSED = [401, 403, 503];
 
 export class Connection {
   #socket = null;
@@ -13,7 +14,8 @@ export class Connection {
   #isOpen = false;
   #on;
 
-  // on: { message(object), picture(Blob), open(), lost(ended) }; lost comes once, not at every try
+  // on: { message(object), picture(Blob), open(), lost(ended), refused(why) }; lost comes once, not at
+  // every try
   constructor(on) {
     this.#on = on;
     addEventListener("online", () => this.#retryNow());
@@ -52,9 +54,20 @@ export class Connection {
   #lost(ended) {
     this.#socket = null;
     if (this.#isOpen) this.#on.lost(ended);
+    else this.#askWhy();
     this.#isOpen = false;
     this.#timer = setTimeout(() => this.#connect(), this.#wait);
     this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT_MS);
+  }
+
+  // a WebSocket that is refused does not say why, a plain request does
+  async #askWhy() {
+    try {
+      const answer = await fetch("/stream");
+      if (REFUSED.includes(answer.status)) this.#on.refused(await answer.text());
+    } catch {
+      // nobody is there
+    }
   }
 
   // a phone that changed networks is not told that its connection is gone

@@ -27,13 +27,14 @@ const connection = new Connection({
   message: (message) => (message.type === "hello" ? begin(message) : renew(message)),
   picture: (blob) => picture.show(blob),
   lost: (ended) => panels.showLost(ended ? ENDED : LOST),
+  refused: (why) => panels.showLost({ name: "Not let in", text: why }),
 });
 const picture = new Picture(() => connection.ask("picture"));
 
 function begin(hello) {
   history = new History(hello.fps, hello.seconds);
+  charts.forEach((chart) => chart.leave());
   const places = ["probability-chart", "motion-chart"].map((id) => document.getElementById(id));
-  places.forEach((place) => place.replaceChildren());
   charts = [new ProbabilityChart(places[0], hello.threshold), new MotionChart(places[1])];
   panels.showRun(hello);
   panels.clearEvents();

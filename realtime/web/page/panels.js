@@ -61,7 +61,7 @@ export function showLost({ name, text }) {
   by("banner").hidden = false;
   set(by("banner"), `${name}. ${text}`);
   by("record").disabled = true;
-  const state = { mood: "trouble", name, text: `Last heard at ${clock(new Date())}.`, progress: null };
+  const state = { mood: "trouble", name, text: `Offline since ${clock(new Date())}.`, progress: null };
   showState({ state, probability: null, alarm: false });
 }
 

@@ -41,9 +41,9 @@ function showSkill({ rolling, overall, window_minutes }) {
   by("rolling-head").textContent = `last ${+window_minutes.toFixed(1)} min`;
   const rows = [
     ["AUC", (figures) => plain(figures.auc, 3)],
-    ["AUC of the motion baseline", (figures) => plain(figures.baseline_auc, 3)],
-    ["Brier skill against climatology", (figures) => signed(figures.skill_climatology)],
-    ["Brier skill against the motion baseline", (figures) => signed(figures.skill_baseline)],
+    ["AUC, motion baseline", (figures) => plain(figures.baseline_auc, 3)],
+    ["Brier skill over climatology", (figures) => signed(figures.skill_climatology)],
+    ["Brier skill over motion baseline", (figures) => signed(figures.skill_baseline)],
     ["minutes scored", (figures) => plain(figures.minutes, 1)],
   ];
   const body = by("skill");
