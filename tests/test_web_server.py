@@ -334,6 +334,7 @@ def test_a_recording_that_fails_is_told_and_the_run_goes_on(tmp_path: Path) -> N
     run.write()
     answer = ask(run, "/api/recording/stop", "POST")
     assert (answer.status, answer.json["problem"]) == (409, "the disk is full.")
+    assert ask(run, "/api/status").json["recording"]["problem"] == "the disk is full."
     run.page.close()
 
 
@@ -345,6 +346,7 @@ def test_a_recording_that_cannot_begin_is_said(tmp_path: Path) -> None:
     answer = ask(run, "/api/recording/start", "POST")
     assert answer.status == 409
     assert "folder does not exist" in answer.json["problem"]
+    assert ask(run, "/api/status").json["recording"] == answer.json  # and it stays said
     run.write()
     run.page.close()
 

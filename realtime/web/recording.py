@@ -1,8 +1,9 @@
 """Recording from the page: one video after another, begun and ended by a button."""
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -81,7 +82,8 @@ class RecordingControl:
             if self._recorder is not None:
                 return
             path = free_name(self._folder, time.localtime())
-            recorder = self._make(path)
+            with self._noting():
+                recorder = self._make(path)
             self._path, self._problem = path, None
             self._frames = self._dropped = 0
             self._began = time.monotonic()
@@ -96,7 +98,8 @@ class RecordingControl:
         with self._changing:
             recorder = self._taken()
             if recorder is not None:
-                recorder.close()
+                with self._noting():
+                    recorder.close()
 
     def write(self, update: Update) -> None:
         """Hands a frame to the recording, if one is running; on the loop's thread."""
@@ -122,17 +125,24 @@ class RecordingControl:
     def status(self) -> RecordingStatus:
         """How the recording goes, or how the last one went."""
         recorder, path = self._recorder, self._path
-        if path is None:
-            return RecordingStatus()
         active = recorder is not None
         return RecordingStatus(
             active=active,
-            file=path.name,
+            file=path.name if path is not None else None,
             seconds=(time.monotonic() if active else self._ended) - self._began,
             frames=self._frames,
             dropped=self._dropped if recorder is None else recorder.dropped,
             problem=self._problem,
         )
+
+    @contextlib.contextmanager
+    def _noting(self) -> Iterator[None]:
+        """Keeps what goes wrong for all who look, not only for who pressed the button."""
+        try:
+            yield
+        except OutputError as error:
+            self._problem = str(error)
+            raise
 
     def _taken(self) -> Recorder | None:
         recorder, self._recorder = self._recorder, None
