@@ -143,6 +143,17 @@ def test_the_status_says_what_is_known(run: Run) -> None:
     assert "secret" not in json.dumps(status)
 
 
+def test_a_forecast_from_before_the_camera_was_lost_does_not_stand(run: Run) -> None:
+    run.write(0.75, alarm=True)
+    run.event(EventKind.CAMERA_LOST, "the camera is lost")
+    status = ask(run, "/api/status").json
+    assert (status["frame"], status["probability"], status["alarm"]) == (0, None, False)
+    assert ask(run, "/healthz").status == 503
+    run.event(EventKind.CAMERA_BACK, "the camera is back")
+    run.write(0.25)
+    assert ask(run, "/api/status").json["probability"] == 0.25
+
+
 def test_the_stream_tells_every_frame_once_and_in_order(run: Run) -> None:
     for _ in range(5):
         run.write(None)

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from fishrt import __version__
 from realtime.event import Event
 from realtime.stats import StatsSnapshot
-from realtime.web.feed import SHOWN_SECONDS, Cursor, Feed, Latest, Point
+from realtime.web.feed import SHOWN_SECONDS, Cursor, Feed, Point
 from realtime.web.recording import RecordingControl
-from realtime.web.state import pictures_come, state_of
+from realtime.web.state import FORECASTS, pictures_come, state_of
 
 FIGURES_INTERVAL_S = 0.5  # percentiles and scores are worth no more work than that
 
@@ -121,22 +121,20 @@ class Messages:
         return pictures_come(self._feed.latest())
 
     def _now(self) -> Json:
-        latest = self._feed.latest()
+        self._renew()
+        latest, facts = self._feed.latest(), self._facts
+        state = state_of(latest, self._snapshot, facts.threshold, facts.horizon_s)
         forecast = latest.update.forecast if latest.update else None
-        state = self._state(latest)
+        # what was said before a camera was lost is no forecast of what is to come
+        stands = state.mood in FORECASTS
         return {
             "frame": forecast.frame if forecast else None,
-            "probability": latest.probability,
-            "alarm": bool(forecast and forecast.alarm),
-            "state": state,
+            "probability": latest.probability if stands else None,
+            "alarm": bool(forecast and forecast.alarm and stands),
+            "state": asdict(state),
             "recording": asdict(self._recording.status()),
             **self._figures,
         }
-
-    def _state(self, latest: Latest) -> Json:
-        self._renew()
-        facts = self._facts
-        return asdict(state_of(latest, self._snapshot, facts.threshold, facts.horizon_s))
 
     def _renew(self) -> None:
         """Reads figures and scores anew if it is time to."""

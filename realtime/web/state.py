@@ -26,6 +26,10 @@ class Mood(enum.StrEnum):
     TROUBLE = "trouble"
 
 
+FORECASTS = (Mood.CALM, Mood.RISING, Mood.ALARM)
+"""Moods in which a forecast stands."""
+
+
 @dataclass(frozen=True)
 class State:
     """What is going on.
@@ -54,14 +58,14 @@ def state_of(latest: Latest, stats: StatsSnapshot, threshold: float, horizon_s: 
     """
     if latest.trouble is EventKind.CAMERA_LOST:
         return State(Mood.TROUBLE, "Camera lost", "No forecasts until the camera is back.")
+    if latest.trouble is EventKind.FROZEN:
+        text = "The camera gives the same picture again and again."
+        return State(Mood.TROUBLE, "Frozen", text)
     if latest.update is None:
         return State(Mood.WAITING, "Starting", "Waiting for the first picture.")
     if latest.age_s > STALLED_S:
         text = f"The last picture came {latest.age_s:.0f} s ago."
         return State(Mood.TROUBLE, "No picture", text)
-    if latest.trouble is EventKind.FROZEN:
-        text = "The camera gives the same picture again and again."
-        return State(Mood.TROUBLE, "Frozen", text)
     forecast, probability = latest.update.forecast, latest.probability
     if forecast.reason in (None, Reason.SKIPPED) and probability is not None:
         return _forecast(forecast.alarm, probability >= threshold, horizon_s)
