@@ -63,7 +63,7 @@ class RecordingError(FishrtError):
 
 
 class OutputError(FishrtError):
-    """A result cannot be written (no permission, no space, target in the way)."""
+    """A result cannot be written (no permission, no space, target in the way), a port is taken."""
 
     exit_code = ExitCode.OUTPUT
 

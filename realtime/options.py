@@ -9,6 +9,7 @@ from fishrt.video.request import NOTHING_ASKED, CameraRequest
 from realtime.alarm import AlarmWishes
 from realtime.backends import Backend
 from realtime.capture import Pace
+from realtime.web.address import WebAddress
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class LiveOptions:
         frozen_after_s: Seconds of the same picture that mean a frozen camera; 0 for never; None
             for what is usual for the kind of source.
         overrides: Settings of this camera, such as `preprocess.polarity=dark`.
+        web: Where to serve the page, or None for no page.
+        web_record_dir: Folder for recordings that are begun on the page.
     """
 
     camera: str = "0"
@@ -65,6 +68,8 @@ class LiveOptions:
     request: CameraRequest = NOTHING_ASKED
     frozen_after_s: float | None = None
     overrides: tuple[str, ...] = ()
+    web: WebAddress | None = None
+    web_record_dir: Path = Path()
 
     @property
     def footage(self) -> str:

@@ -85,7 +85,8 @@ class Overlay:
         cv2.line(footer, (0, 0), (width, 0), BURST if alarm else GRID, 2)
         self._draw_gauge(footer[:, :190], colour)
         self._draw_trace(footer[:, 190 : width - 170], forecast.frame)
-        draw_state(footer[:, width - 170 :], forecast, stats, alarm)
+        above = self._latest is not None and self._latest >= self._threshold
+        draw_state(footer[:, width - 170 :], forecast, stats, above=above)
         return canvas
 
     def _draw_gauge(self, area: Canvas, colour: Colour) -> None:
@@ -138,9 +139,9 @@ def draw_edge(picture: Canvas) -> None:
         picture[:, band] = BURST
 
 
-def draw_state(area: Canvas, forecast: Forecast, stats: StatsSnapshot, alarm: bool) -> None:
+def draw_state(area: Canvas, forecast: Forecast, stats: StatsSnapshot, *, above: bool) -> None:
     """State, frame rate and latency, in a column."""
-    state, colour = state_text(forecast, stats, alarm)
+    state, colour = state_text(forecast, stats, above=above)
     cv2.rectangle(area, (4, 16), (154, 44), colour, -1)
     (width, _), _ = cv2.getTextSize(state, cv2.FONT_HERSHEY_DUPLEX, 0.5, 1)
     put(area, state, (79 - width // 2, 35), 0.5, FOOTER)
@@ -157,14 +158,23 @@ def draw_state(area: Canvas, forecast: Forecast, stats: StatsSnapshot, alarm: bo
         put_right(area, value, (154, y), 0.42, TEXT)
 
 
-def state_text(forecast: Forecast, stats: StatsSnapshot, alarm: bool) -> tuple[str, Colour]:
-    """The state in one or two words, and its colour."""
+def state_text(forecast: Forecast, stats: StatsSnapshot, *, above: bool) -> tuple[str, Colour]:
+    """The state in one or two words, and its colour.
+
+    Args:
+        forecast: The newest forecast.
+        stats: The figures of the run.
+        above: Whether the newest probability reaches the threshold, which debounce and refractory
+            time may keep from being an alarm.
+    """
     reason = forecast.reason
     if reason in (Reason.FILLING, Reason.GAP):
         return f"{reason} {stats.filled}/{stats.clip_frames}", RISING
     if reason not in (None, Reason.SKIPPED):
         return str(reason), RISING
-    return ("BURST AHEAD", BURST) if alarm else ("calm", CALM)
+    if forecast.alarm:
+        return "BURST AHEAD", BURST
+    return ("rising", RISING) if above else ("calm", CALM)
 
 
 def colour_of(probability: float | None, threshold: float) -> Colour:

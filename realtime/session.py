@@ -71,6 +71,14 @@ def run_live(
     sinks: list[Sink] = []
     outbox = Outbox()
     with StopRequest() as request, closing(capture, sinks):
+        if options.web is not None:
+            from realtime.web.open import open_page  # its library is an extra
+
+            page = open_page(
+                options, options.web, bundle, rule.threshold, stats, outbox.put, scoreboard.snapshot
+            )
+            sinks.append(page)
+            say(page.sentence)
         sinks += make_sinks(
             options,
             config,

@@ -21,7 +21,7 @@ from fishrt.errors import OutputError
 from realtime.capture import Policy
 from realtime.forecast import Forecast, Reason
 from realtime.options import LiveOptions
-from realtime.overlay import BURST, FOOTER_HEIGHT, FRAME_WIDTH, TRACE_SECONDS, Overlay
+from realtime.overlay import BURST, FOOTER_HEIGHT, FRAME_WIDTH, TRACE_SECONDS, Overlay, state_text
 from realtime.sinks.jsonl import JsonlSink
 from realtime.sinks.open import make_sinks
 from realtime.sinks.outbox import Outbox
@@ -117,6 +117,7 @@ def test_a_tall_picture_keeps_its_shape(overlay: Overlay) -> None:
 def test_the_edge_is_red_while_the_alarm_is_on(
     overlay: Overlay, probability: float | None, alarm: bool
 ) -> None:
+    """An alarm begins later than the threshold is reached, and ends later than it is left."""
     picture = noise(480, 640, 3)
     canvas = drawn(overlay, said(probability=probability, alarm=alarm), picture)[:480]
     inside = slice(FRAME_WIDTH, -FRAME_WIDTH)
@@ -126,6 +127,22 @@ def test_the_edge_is_red_while_the_alarm_is_on(
         assert (edge == BURST).all()
     else:
         np.testing.assert_array_equal(canvas, picture)
+
+
+@pytest.mark.parametrize(
+    ("forecast", "above", "word"),
+    [
+        (said(probability=0.2), False, "calm"),
+        (said(probability=0.9), True, "rising"),
+        (said(probability=0.9, alarm=True), True, "BURST AHEAD"),
+        (said(probability=0.5, alarm=True), False, "BURST AHEAD"),  # not below the release yet
+        (dataclasses.replace(said(probability=None), reason=Reason.SKIPPED), True, "rising"),
+        (said(probability=None), False, "filling 0/120"),
+        (dataclasses.replace(said(probability=0.9), reason=Reason.LATE), False, "late"),
+    ],
+)
+def test_the_state_in_a_word(forecast: Forecast, above: bool, word: str) -> None:
+    assert state_text(forecast, figures(), above=above)[0] == word
 
 
 def test_the_trace_is_bounded_and_shows_the_last_seconds(overlay: Overlay) -> None:

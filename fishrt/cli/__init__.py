@@ -16,6 +16,7 @@ from fishrt.cli.evaluate import evaluate
 from fishrt.cli.export import export
 from fishrt.cli.import_checkpoint import import_checkpoint
 from fishrt.cli.live import live
+from fishrt.cli.optional_value import optional_value
 from fishrt.cli.parity import parity
 from fishrt.cli.predict import predict
 from fishrt.cli.prepare import prepare
@@ -37,7 +38,7 @@ app.command()(evaluate)
 app.command("import-checkpoint")(import_checkpoint)
 app.command()(export)
 app.command()(parity)
-app.command()(live)
+app.command(cls=optional_value("--web"))(live)
 app.command()(predict)
 app.command()(bench)
 app.command()(doctor)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from realtime.summary import LiveSummary
+    from realtime.web.address import WebAddress
 
 
 def live(
@@ -110,6 +111,17 @@ def live(
             "--window/--no-window", help="Show the picture. Default: where there is a display."
         ),
     ] = None,
+    web: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[HOST:PORT]",
+            help="Serve a page with picture, charts and scores. Default: 127.0.0.1:8765, for this "
+            "machine alone; any other address needs the token that is said at the start.",
+        ),
+    ] = None,
+    web_record_dir: Annotated[
+        Path, typer.Option(help="Folder for videos whose recording is started on the page.")
+    ] = Path(),
     frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
     precision: Annotated[
         GraphPrecision,
@@ -189,6 +201,7 @@ def live(
         raise typer.BadParameter("--json and --output - would both write to stdout.")
     if scores == "-" and (as_json or "-" in outputs):
         raise typer.BadParameter("--scores - and another output would both write to stdout.")
+    address = _page_address(web)
     console = Console(stderr=True, highlight=False)
 
     def say(sentence: str) -> None:
@@ -221,6 +234,8 @@ def live(
             request=CameraRequest(camera_fps, _size(camera_size), exposure),
             frozen_after_s=frozen_after,
             overrides=tuple(overrides or ()),
+            web=address,
+            web_record_dir=web_record_dir,
         ),
         say,
         console,
@@ -254,6 +269,19 @@ def _list_cameras(*, as_json: bool) -> None:
         return
     for found in findings:
         typer.echo(found.what if found.cure is None else f"{found.what}; {found.cure}")
+
+
+def _page_address(web: str | None) -> "WebAddress | None":
+    from fishrt.cli.extras import require
+    from realtime.web.address import parse_address
+
+    if web is None:
+        return None
+    require("web", "aiohttp")
+    try:
+        return parse_address(web)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--web") from error
 
 
 def _ensure_engine(
