@@ -101,12 +101,13 @@ def run_live(
     threshold = bundle.metadata.threshold if options.threshold is None else options.threshold
     sinks: list[Sink] = []
     with StopRequest() as request, closing(capture, sinks):
-        sinks += make_sinks(options, config, threshold, capture.policy, stats, console)
         if source.info.is_live:
             capture.start()  # drains the camera, and lets the budget see its cost
         forecaster, budget = make_forecaster(
             bundle, mode, options, paced_fps(options, config.clip.fps, source)
         )
+        # not before the backend is open: a failure must leave no empty log, which a retry refuses
+        sinks += make_sinks(options, config, threshold, capture.policy, stats, console)
         say(budget.sentence(capture.policy, paced=is_paced(options, source)))
         if source.info.is_live:
             capture.discard()
