@@ -71,6 +71,10 @@ def run_live(
     sinks: list[Sink] = []
     outbox = Outbox()
     with StopRequest() as request, closing(capture, sinks):
+        if source.info.is_live:
+            capture.start()  # drains the camera, and lets the budget see its cost
+        forecaster, budget = make_forecaster(bundle, mode, options, paced_fps(options, fps, source))
+        # not before the backend is open: a failure must leave no empty log, which a retry refuses
         if options.web is not None:
             from realtime.web.open import open_page  # its library is an extra
 
@@ -89,9 +93,6 @@ def run_live(
             outbox,
             scoreboard.snapshot,
         )
-        if source.info.is_live:
-            capture.start()  # drains the camera, and lets the budget see its cost
-        forecaster, budget = make_forecaster(bundle, mode, options, paced_fps(options, fps, source))
         say(budget.sentence(capture.policy, paced=is_paced(options, source)))
         if source.info.is_live:
             capture.discard()

@@ -7,6 +7,7 @@ import pytest
 from tiny_bundle import make_tiny_bundle
 
 from fishrt.bundle import load_bundle
+from fishrt.cli import main
 from fishrt.clip import ClipGeometry
 from fishrt.errors import ExitCode, MachineError, MissingExtraError
 from realtime.backends import Backend, clip_runner, stepper_maker
@@ -49,6 +50,24 @@ def test_from_the_command_line(no_gpu, arguments, codes):
     done = subprocess.run([*RUN, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode in codes, done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_backend_that_fails_leaves_nothing_that_a_retry_refuses(tmp_path, monkeypatch, capsys):
+    def fails(*_, **__):
+        raise MachineError("no NVIDIA GPU can be used here; run fishrt doctor.")
+
+    monkeypatch.setattr("realtime.backends.CudaDevice", fails)
+    log, video = tmp_path / "tank.jsonl", tmp_path / "tank.mp4"
+    arguments = ["live", "-c", "demo", "--backend", "cuda", "--no-window", "--frames", "3"]
+    monkeypatch.setattr(
+        sys, "argv", ["fishrt", *arguments, "--output", str(log), "--record", str(video)]
+    )
+    for _ in range(2):  # the second time is told the same
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == ExitCode.MACHINE
+        assert "fishrt: no NVIDIA GPU can be used here" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.gpu

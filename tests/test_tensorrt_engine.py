@@ -4,6 +4,7 @@ What the stand-in cannot show (that TensorRT builds these graphs) is in test_ten
 """
 
 import io
+import json
 import os
 import signal
 import sys
@@ -25,14 +26,18 @@ from export.engines import ensure_engine
 from export.tensorrt_progress import interruption
 from export.tensorrt_readback import layer_types
 from fishrt.bundle import GraphKind, GraphPrecision
-from fishrt.choices import Runtime
+from fishrt.choices import Backend, Runtime
+from fishrt.cli import main
+from fishrt.cli.bench_plan import BenchPlan, run_plan
 from fishrt.clip import ClipGeometry
-from fishrt.errors import BundleError, MachineError, MissingExtraError, ParityError
+from fishrt.errors import BundleError, ExitCode, MachineError, MissingExtraError, ParityError
 from fishrt.gpu import tensorrt_program
 from fishrt.gpu.card import Gpu
 from fishrt.gpu.engine import EngineOptions, engines_of, misfit
 from fishrt.gpu.tensorrt_program import load_program
+from realtime import benchmark
 from realtime.backends import device_clip
+from realtime.benchmark import Way
 from realtime.device_stepper import DeviceStepper
 from realtime.lanes import ExactLanes
 from realtime.stepper import SessionSettings, load_stepper, open_session
@@ -420,3 +425,42 @@ def test_parity_trusts_engines_with_code_of_their_own_only_when_told(bundle, car
         open_engines(known, FP32)
     report = compare_with_reference(known, (Runtime.TENSORRT,), trust=True)
     assert len(report.agreements) == 3
+
+
+def test_live_builds_compares_and_runs_and_a_wrong_engine_ends_it(
+    bundle, card, monkeypatch, capsys, tmp_path
+):
+    install(monkeypatch)
+    monkeypatch.setattr("realtime.backends.CudaDevice", HostDevice)
+
+    def live(folder):
+        options = ["-c", "demo", "--frames", "12", "--as-fast-as-possible", "--no-window", "--json"]
+        monkeypatch.setattr(
+            sys, "argv", ["fishrt", "live", "-b", str(folder), "--backend", "tensorrt", *options]
+        )
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return ended.value.code, captured.out, captured.err
+
+    code, out, said = live(add_reference(bundle).folder)
+    assert not code
+    assert json.loads(out)["figures"]["forecasts"] == 7
+    assert "there is no fp32 step engine yet: building it" in said
+    assert "from Keras on 10 clips" in said
+    wrong = add_reference(make_tiny_bundle(tmp_path / "wrong", GEOMETRY), shift=0.01)
+    for _ in range(2):  # nothing is left that the second time would take
+        code, out, said = live(wrong.folder)
+        assert (code, out) == (ExitCode.PARITY, "")
+        assert said.splitlines()[-1].endswith("the engine was not kept.")
+
+
+def test_bench_leaves_out_a_way_whose_engine_is_wrong(bundle, card, monkeypatch):
+    install(monkeypatch)
+    monkeypatch.setattr("realtime.benchmark.missing", lambda _: None)
+    wrong = add_reference(bundle, shift=0.01)
+    way = Way(Backend.TENSORRT, FP32, benchmark.Mode.CLIP)
+    plan = BenchPlan(wrong, [way], wrong.folder / "none.npy", 20, False, False)
+    record = run_plan(plan, Console(file=io.StringIO()))
+    assert record["rows"] == []
+    assert record["skipped"][0]["reason"].endswith("the engine was not kept.")
