@@ -55,7 +55,7 @@ def run_live(
     mode = checked_mode(
         bundle, options.mode, options.every, allow_untrained=options.allow_untrained_stream
     )
-    preprocessor = camera_preprocessor(bundle, options.camera, options.overrides)
+    preprocessor = camera_preprocessor(bundle, options.camera, options.overrides, options.request)
     fps = config.clip.fps
     source, capture = watched_capture(
         lambda: open_source(options.camera, fps=fps, request=options.request),

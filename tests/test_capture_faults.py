@@ -257,8 +257,11 @@ def test_no_more_than_a_few_threads_are_left_in_a_driver(monkeypatch: pytest.Mon
     hung = [Connection(moving([float(k)]), then="hangs") for k in range(20)]
     camera = ScriptedCamera(*hung)
     drill = Drill(camera)
-    started = time.monotonic()
-    drill.loop.run(lambda: time.monotonic() - started > 1.0)
+    deadline = time.monotonic() + PATIENCE_S
+    most = capture_module.MOST_HANGING + 1
+    drill.loop.run(lambda: camera.attempts == most or time.monotonic() > deadline)
+    then = time.monotonic()
+    drill.loop.run(lambda: time.monotonic() - then > 0.3)
     assert camera.attempts == capture_module.MOST_HANGING + 1
     for connection in hung:
         connection.release.set()

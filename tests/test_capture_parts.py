@@ -16,11 +16,14 @@ from test_live_cli import GEOMETRY, Live, bundle, live, video  # noqa: F401
 from test_overlay_sinks import figures
 
 from fishrt.cli import main
+from fishrt.config import PreprocessConfig
 from fishrt.doctor import cameras
 from fishrt.doctor.finding import Finding, Level
 from fishrt.errors import SourceError
+from fishrt.preprocess import Background
 from fishrt.video import SourceInfo, SourceKind, open_source
 from fishrt.video import live as live_module
+from fishrt.video.background import learn_background
 from fishrt.video.device_clock import LONGEST_DELAY_S, DeviceClock
 from fishrt.video.factory import absolute_source
 from fishrt.video.request import CameraRequest, ask_camera
@@ -87,7 +90,7 @@ class FakeDriver:
     def grab(self) -> bool:
         self.grabbed += 1
         self.now += 1 / 30
-        return self.grabbed < 200
+        return self.grabbed < 500
 
     def retrieve(self) -> tuple[bool, np.ndarray | None]:
         damaged = self.grabbed in self.damaged
@@ -123,7 +126,7 @@ def test_a_picture_that_cannot_be_decoded_is_passed_over(driver: FakeDriver) -> 
     source = open_source("0")
     levels = [int(frame.image[0, 0, 0]) for _ in range(4) if (frame := source.read())]
     assert levels == [1, 2, 5, 6]
-    driver.damaged = set(range(200))
+    driver.damaged = set(range(500))
     with pytest.raises(SourceError, match="stopped giving pictures"):
         source.read()
 
@@ -181,6 +184,12 @@ def test_an_exposure_that_cannot_be_set_at_all_is_said() -> None:
 def test_a_file_cannot_be_asked(video: Path, request_: CameraRequest, option: str) -> None:  # noqa: F811
     with pytest.raises(SourceError, match=f"{option} can be asked of cameras of this computer"):
         open_source(str(video), request=request_)
+
+
+def test_a_background_is_learned_from_the_pictures_that_were_asked_for(driver: FakeDriver) -> None:
+    config = PreprocessConfig(background=Background.MEDIAN, median_images=5)
+    learn_background("0", config, 30.0, CameraRequest(size=(320, 240)))
+    assert driver.set_to[cv2.CAP_PROP_FRAME_WIDTH] == 320
 
 
 # -- pipelines ---------------------------------------------------------------------------------
