@@ -7,17 +7,24 @@ from fishrt.config import override_config
 from fishrt.errors import ConfigError
 from fishrt.preprocess import Preprocessor, make_preprocessor
 from fishrt.video.background import learn_background
+from fishrt.video.request import NOTHING_ASKED, CameraRequest
 
 SECTION = "preprocess."
 
 
-def camera_preprocessor(bundle: Bundle, camera: str, overrides: Sequence[str]) -> Preprocessor:
+def camera_preprocessor(
+    bundle: Bundle,
+    camera: str,
+    overrides: Sequence[str],
+    request: CameraRequest = NOTHING_ASKED,
+) -> Preprocessor:
     """The preprocessing of a bundle, with what the user says about this camera.
 
     Args:
         bundle: The bundle.
         camera: The source, from which a median background is learned if one is asked for.
         overrides: Settings such as `preprocess.polarity=dark`.
+        request: What is asked of the camera.
 
     Returns:
         The bundle's own preprocessing if there are no overrides.
@@ -35,7 +42,7 @@ def camera_preprocessor(bundle: Bundle, camera: str, overrides: Sequence[str]) -
     background = (
         bundle.background
         if keeps_background
-        else learn_background(camera, config.preprocess, config.clip.fps)
+        else learn_background(camera, config.preprocess, config.clip.fps, request)
     )
     return make_preprocessor(config.clip, config.preprocess, background)
 

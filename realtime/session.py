@@ -161,7 +161,7 @@ def footage_opener(
             f"{options.camera} is a recording, whose frames are preprocessed already; play it with "
             f"--replay {options.camera}."
         )
-    preprocessor = camera_preprocessor(bundle, options.camera, options.overrides)
+    preprocessor = camera_preprocessor(bundle, options.camera, options.overrides, options.request)
     fps = bundle.metadata.config.clip.fps
     return (lambda: open_source(options.camera, fps=fps, request=options.request)), preprocessor
 

@@ -1,7 +1,7 @@
 """A camera that does what a script says: pictures, failures, reads that hang, new connections."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -39,12 +39,14 @@ class Connection:
         pictures: Time and picture, one after another.
         then: What follows: `fails`, `ends` (the footage is over), or `hangs` until `release`.
         late: A picture that a read gives that hung, once it is released.
+        endless: Whether it then goes on with that picture for ever.
         fps: What the driver declares.
     """
 
     pictures: Sequence[tuple[float, Image]]
     then: str = "fails"
     late: tuple[float, Image] | None = None
+    endless: bool = False
     fps: float | None = FPS
     release: threading.Event = field(default_factory=threading.Event)
     hanging: threading.Event = field(default_factory=threading.Event)
@@ -77,6 +79,8 @@ class ScriptedSource:
             assert script.release.wait(PATIENCE_S)
             if script.late is not None:
                 yield SourceFrame(script.late[1], index, script.late[0])
+                while script.endless:
+                    yield SourceFrame(script.late[1], index, script.late[0])
         if script.then == "fails":
             raise SourceError("the scripted camera stopped giving pictures; check its cable.")
         while True:
@@ -103,16 +107,3 @@ class ScriptedCamera:
         if connection is None:
             raise SourceError("the scripted camera cannot be opened; plug it in.")
         return ScriptedSource(connection, self._kind)
-
-
-def after(done: Callable[[], bool], otherwise: Callable[[], None]) -> Callable[[], bool]:
-    """A stop condition that first does something, once."""
-    called: list[bool] = []
-
-    def stop() -> bool:
-        if done() and not called:
-            called.append(True)
-            otherwise()
-        return False
-
-    return stop

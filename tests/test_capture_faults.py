@@ -1,6 +1,7 @@
 """Fault drills: what a camera can do wrong, and that the run goes on and says what was lost."""
 
 import itertools
+import queue
 import threading
 import time
 import tracemalloc
@@ -171,7 +172,8 @@ def hurry(monkeypatch: pytest.MonkeyPatch, hang_limit_s: float) -> None:
 
 def test_a_read_that_hangs_for_good_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     hurry(monkeypatch, hang_limit_s=0.2)
-    first = Connection(moving(at(*range(12))), then="hangs", late=(at(13)[0], grey(99)))
+    late = (at(13)[0], grey(99))
+    first = Connection(moving(at(*range(12))), then="hangs", late=late, endless=True)
     second = Connection(moving(at(*range(30, 40))), then="hangs")
     drill = Drill(ScriptedCamera(first, second))
 
@@ -193,6 +195,30 @@ def test_a_read_that_hangs_for_good_is_left_behind(monkeypatch: pytest.MonkeyPat
     assert drill.capture.get(0.05) is None
     second.release.set()
     drill.capture.stop()
+
+
+def test_a_camera_that_is_back_for_a_moment_is_back_and_then_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It fails again after the loop has looked for its pictures and before it looks at it."""
+    monkeypatch.setattr("realtime.capture.retry.FIRST_WAIT_S", 0.3)
+    moment = Connection(moving(at(*range(20, 23))))
+    again = Connection(moving(at(*range(40, 43))), then="ends")
+    drill = Drill(ScriptedCamera(Connection(moving(at(*range(9)))), moment, again))
+    drill.loop.run(lambda: len(drill.frames) == 9 and bool(drill.told))
+    assert drill.capture.get(0.0) is None  # the second connection is begun, and waits
+    get = drill.capture._queue.get
+
+    def in_between(timeout: float) -> Captured:
+        drill.capture._queue.get = get  # type: ignore[method-assign]
+        drill.capture._link.join(PATIENCE_S)
+        raise queue.Empty
+
+    drill.capture._queue.get = in_between  # type: ignore[method-assign]
+    drill.to_the_end()
+    assert drill.told == [EventKind.CAMERA_LOST, EventKind.CAMERA_BACK] * 2
+    assert drill.frames == [*range(9), *range(20, 23), *range(40, 43)]
+    assert drill.reasons[9:] == ["camera-lost"] * 6
 
 
 def test_a_pause_is_a_loss_of_its_own_without_a_new_connection(
@@ -231,8 +257,11 @@ def test_no_more_than_a_few_threads_are_left_in_a_driver(monkeypatch: pytest.Mon
     hung = [Connection(moving([float(k)]), then="hangs") for k in range(20)]
     camera = ScriptedCamera(*hung)
     drill = Drill(camera)
-    started = time.monotonic()
-    drill.loop.run(lambda: time.monotonic() - started > 1.0)
+    deadline = time.monotonic() + PATIENCE_S
+    most = capture_module.MOST_HANGING + 1
+    drill.loop.run(lambda: camera.attempts == most or time.monotonic() > deadline)
+    then = time.monotonic()
+    drill.loop.run(lambda: time.monotonic() - then > 0.3)
     assert camera.attempts == capture_module.MOST_HANGING + 1
     for connection in hung:
         connection.release.set()
@@ -405,6 +434,16 @@ def test_a_camera_that_declares_a_wrong_rate_loses_nothing(declared: float | Non
     assert drill.stats.snapshot().repeated == 0
 
 
+def test_what_the_model_does_not_need_is_not_missed() -> None:
+    """A camera that declares 60 frames a second and gives 25 is a camera of 25."""
+    times = [k / 25 for k in range(300)]
+    camera = ScriptedCamera(Connection(moving(times), then="ends", fps=60.0))
+    drill = Drill(camera).to_the_end()
+    snapshot = drill.stats.snapshot()
+    assert (snapshot.lost, snapshot.repeated) == (0, len(drill.frames) - 300)
+    assert drill.frames == list(range(len(drill.frames)))
+
+
 @pytest.mark.parametrize("declared", [15.0, 30.0, 60.0])
 def test_pictures_that_go_missing_are_lost_whatever_rate_is_declared(declared: float) -> None:
     frames = [*range(100), *range(101, 200), *range(203, 300)]
@@ -415,11 +454,14 @@ def test_pictures_that_go_missing_are_lost_whatever_rate_is_declared(declared: f
     assert drill.frames == frames
 
 
-def test_a_fast_camera_that_declares_less_gives_every_frame_once() -> None:
+@pytest.mark.parametrize("declared", [30.0, 60.0, None])
+def test_of_a_fast_camera_the_nearest_pictures_are_taken(declared: float | None) -> None:
     times = [k / 60 for k in range(600)]
-    camera = ScriptedCamera(Connection(moving(times), then="ends", fps=30.0))
+    camera = ScriptedCamera(Connection(moving(times), then="ends", fps=declared))
     drill = Drill(camera).to_the_end()
     assert drill.frames == list(range(len(drill.frames)))
+    off = [line.media_time * FPS - line.frame for line in drill.sink.lines[10:]]
+    assert max(map(abs, off)) < 0.01
     assert len(drill.frames) == pytest.approx(300, abs=2)
     assert drill.resampler.surplus == pytest.approx(300, abs=2)
 
@@ -489,6 +531,7 @@ class World:
         self._start, self._next, self._frames = self.now, 0, frames
         self._stall = (stall_at, stall_s)
         self.most_waiting = 0
+        self.evaluated: list[int] = []
         self.lags: list[tuple[float, float]] = []  # when a frame was done, and how old it was
 
     def monotonic(self) -> float:
@@ -518,6 +561,7 @@ class World:
 
     def work(self) -> None:
         frame, seconds = self._stall
+        self.evaluated.append(self._next - 1)
         self.now += self.cost_s + (seconds if self._next - 1 == frame else 0.0)
 
 
@@ -580,7 +624,10 @@ def test_a_backlog_that_would_take_too_long_is_taken_in_without_forecasts(
     assert skipped == list(range(61, skipped[-1] + 1))
     last = skipped[-1]
     assert set(reasons(sink.lines[61 : last + 1])) == {"late"}
-    assert last - (CLIP - 1) <= 61 + 62  # 60 frames of stall, and those that came meanwhile
+    # 60 frames came in the stall; the first one that is evaluated again begins a window
+    again = next(frame for frame in world.evaluated if frame > 60)
+    assert 61 + 59 <= again <= 61 + 64
+    assert last == again + CLIP - 2
     # motion energy, and with it the labels, knows every frame
     assert all(line.change is not None for line in sink.lines[1:])
     assert lag_after(world, STALLED_S + 2.0 + CATCH_UP_S) <= 1 / FPS  # measured: 0.021 s

@@ -4,22 +4,25 @@ import json
 import os
 import signal
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
+from scripted_camera import Connection, ScriptedCamera, at, moving
 from tiny_bundle import make_tiny_bundle
 
 from fishrt.bundle import Bundle
 from fishrt.clip import ClipGeometry
 from fishrt.errors import ConfigError
-from fishrt.video import SourceFrame, SourceInfo, SourceKind
+from fishrt.video import SourceFrame, SourceInfo, SourceKind, VideoSource
 from realtime import session
 from realtime.capture import Capture
 from realtime.session import LiveOptions, run_live
 from realtime.sinks.jsonl import JsonlSink
-from realtime.summary import LiveSummary
+from realtime.summary import LiveSummary, summary_lines
 
 GEOMETRY = ClipGeometry(steps=2, frames_per_step=2, height=12, width=16)
 PATIENCE_S = 20.0  # for a thread on a busy machine; nothing waits for it when all is well
@@ -56,11 +59,13 @@ def bundle(tmp_path: Path) -> Bundle:
     return make_tiny_bundle(tmp_path / "tiny", GEOMETRY)
 
 
-def run(bundle: Bundle, **options: object) -> LiveSummary:
+def run(
+    bundle: Bundle, say: Callable[[str], None] = lambda _: None, **options: object
+) -> LiveSummary:
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123
         return run_live(
             LiveOptions(bundle=str(bundle.folder), **options),  # type: ignore[arg-type]
-            lambda _: None,
+            say,
             Console(file=nowhere, force_terminal=False),
             lambda _: None,
         )
@@ -88,6 +93,41 @@ def test_pictures_from_before_the_start_are_not_taken_for_a_gap(
     assert [line["source_frame"] for line in lines] == list(range(STALE, STALE + FRESH))
     assert [line["frame"] for line in lines] == list(range(FRESH))
     assert (summary.figures.lost, summary.figures.dropped) == (0, 0)
+
+
+def test_a_session_outlives_a_loss_of_its_camera(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realtime.capture.retry.FIRST_WAIT_S", 0.01)
+    # the loop discards what has come before it starts, so the first connection hangs until then
+    first = Connection(moving(at(0)), then="hangs")
+    camera = ScriptedCamera(first, None, Connection(moving(at(*range(30, 39))), then="ends"))
+
+    def open_it(*_: object, **__: object) -> VideoSource:
+        source = camera.open()
+        source.info = replace(source.info, notes=("camera 0 does not obey.",))  # type: ignore[misc]
+        return source
+
+    discard = Capture.discard
+
+    def discard_then_fail(capture: Capture) -> None:
+        assert first.hanging.wait(PATIENCE_S)
+        discard(capture)
+        first.then = "fails"
+        first.release.set()
+
+    monkeypatch.setattr(session, "open_source", open_it)
+    monkeypatch.setattr(Capture, "discard", discard_then_fail)
+    said: list[str] = []
+    summary = run(bundle, said.append, output=str(tmp_path / "log.jsonl"))
+    assert said[0] == "camera 0 does not obey."
+    assert (summary.figures.losses, summary.figures.frames, camera.attempts) == (1, 9, 3)
+    assert "the camera was lost 1 time" in summary_lines(summary)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    withheld = GEOMETRY.frames - 1
+    assert [line["reason"] for line in lines] == ["camera-lost"] * withheld + [None] * (
+        9 - withheld
+    )
 
 
 def test_a_signal_while_closing_does_not_cut_it_short(

@@ -16,9 +16,10 @@ from fishrt.preprocess import (
     size_text,
     to_grey,
 )
-from fishrt.video.factory import open_recorded
+from fishrt.video.factory import open_recorded, open_source
 from fishrt.video.images import ImageFolder
 from fishrt.video.opencv import VideoFile
+from fishrt.video.request import NOTHING_ASKED, CameraRequest
 from fishrt.video.source import VideoSource
 
 # How long an endless source is watched; animals that rest longer than half of it leave a ghost.
@@ -26,7 +27,10 @@ LEARN_SECONDS = 10.0
 
 
 def learn_background(
-    text: str, config: PreprocessConfig, fps: float = 30.0
+    text: str,
+    config: PreprocessConfig,
+    fps: float = 30.0,
+    request: CameraRequest = NOTHING_ASKED,
 ) -> NDArray[np.uint8] | None:
     """The background that preprocessing subtracts, as the config asks for it.
 
@@ -37,6 +41,8 @@ def learn_background(
         text: The source as the user named it; see `open_source`.
         config: The preprocessing settings.
         fps: Frames a second of sources that do not say it themselves.
+        request: What to ask of a camera, as when its pictures are taken: a background of another
+            size would not fit them.
 
     Returns:
         uint8 `(H, W)` in camera pixels of the region of interest, or None if none is subtracted.
@@ -49,7 +55,10 @@ def learn_background(
         return None
     if config.background is Background.IMAGE and config.background_image is not None:
         return load_background(config.background_image)
-    source = open_recorded(text, fps=fps)
+    if request.options:
+        source = open_source(text, fps=fps, request=request)
+    else:
+        source = open_recorded(text, fps=fps)
     try:
         return median_background(_pictures(source, config.median_images), config.region)
     finally:

@@ -20,6 +20,7 @@ from fishrt.video.opencv import (
 )
 from fishrt.video.request import NOTHING_ASKED, CameraRequest, ask_camera
 from fishrt.video.source import SourceFrame, SourceKind
+from fishrt.video.stream_clock import StreamClock
 
 OPEN_TIMEOUT_MS = 8_000
 READ_TIMEOUT_MS = 5_000
@@ -40,7 +41,7 @@ class _LiveCapture:
         capture: cv2.VideoCapture,
         unopened: str,
         stopped: str,
-        clock: DeviceClock | None = None,
+        clock: DeviceClock | StreamClock | None = None,
     ) -> None:
         self._capture = capture
         self._clock = clock
@@ -91,7 +92,7 @@ class _LiveCapture:
         return None
 
     def _stamp(self, arrived: float) -> float:
-        if self._clock is None or not self._clock.trusted:
+        if self._clock is None:
             return arrived
         return self._clock.stamp(self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0, arrived)
 
@@ -161,7 +162,11 @@ class Pipeline(_LiveCapture):
 
 
 class NetworkStream(_LiveCapture):
-    """A network stream such as rtsp:// or http://; timestamps are the monotonic clock."""
+    """A network stream such as rtsp:// or http://.
+
+    Timestamps are the monotonic clock: when a picture was sent where its stamps tell that, else
+    when it arrived.
+    """
 
     def __init__(self, url: str, capture: cv2.VideoCapture | None = None) -> None:
         """Connects and waits for a first picture.
@@ -184,6 +189,7 @@ class NetworkStream(_LiveCapture):
             f"{(OPEN_TIMEOUT_MS + READ_TIMEOUT_MS) / 1000:.0f} s); check the address, the user "
             "name and password, and the network.",
             f"the stream {name} stopped giving pictures; check the camera and the network.",
+            StreamClock() if _is_stamped(capture) else None,
         )
         if _is_finished(url, capture):
             self.close()
@@ -212,6 +218,13 @@ def open_url(url: str, fps: float, source_fps: float | None) -> OnlineVideo | Ne
 def _is_finished(url: str, capture: cv2.VideoCapture) -> bool:
     """Whether what was opened is a video of known length; rtsp tells lengths of live streams."""
     return bool(url.lower().startswith("http") and capture.get(cv2.CAP_PROP_FRAME_COUNT) >= 1)
+
+
+def _is_stamped(capture: cv2.VideoCapture) -> bool:
+    """Whether pictures carry the sender's stamps; those of plain motion JPEG are made up here."""
+    if not capture.isOpened() or capture.getBackendName() != "FFMPEG":
+        return False
+    return int(capture.get(cv2.CAP_PROP_FOURCC)) != cv2.VideoWriter.fourcc(*"MJPG")
 
 
 def _open_url(url: str) -> cv2.VideoCapture:

@@ -116,7 +116,7 @@ class Link:
             self._waits_since = time.monotonic()
             picture = source.read()
             self._waits_since = None
-            if picture is None or self._leaving.is_set():
+            if picture is None:
                 return
             self._take(self, picture)
             self.last = time.monotonic()
