@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# tests at a time; each worker takes up to 2 GB of memory
+TEST_WORKERS ?= 2
 # so many that there are 300 forecasts even where only every third frame can be forecast
 DEMO_FRAMES ?= 1050
 
@@ -14,7 +16,7 @@ demo: $(VENV)/.demo
 	$(BIN)/fishrt live --camera demo --frames $(DEMO_FRAMES) --output demo-output/forecasts.jsonl --overwrite
 
 test: $(VENV)/.dev lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -1,5 +1,6 @@
 """Steps on a GPU: the states stay in its memory, only pictures go in and probabilities come out."""
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -17,7 +18,7 @@ class DeviceStepper:
 
     As on the CPU, every phase has one set of states and one more set is scratch: a step reads the
     phase's set, writes the scratch set, and the two change places, so that no memory is read and
-    written by one run. Each pair of sets is bound once; there are few of them.
+    written by one run. Each pair of sets is bound once, and all of them before the first frame.
     """
 
     def __init__(
@@ -76,14 +77,18 @@ class DeviceStepper:
                     self._device.zero(state.address + lane * size, size)
 
     def warm_up(self) -> None:
-        """Runs every phase a few times on black frames, then zeroes all states.
+        """Runs every pair of sets a few times on black frames, then zeroes all states.
 
-        Phases that follow each other in turn use as many pairs of sets as there are sets, so all
-        pairs are bound by then.
+        Which pairs meet depends on where gaps fall, and a pair that is new is bound, and recorded
+        where that is done: not something for the middle of a run.
         """
-        black = np.zeros(self._picture.shape[1:], np.uint8)
-        for run in range(WARM_UP_RUNS * self._phases):
-            self.step(black, run % self._phases)
+        self._picture[...] = 0
+        self._device.upload(self._picture, self._fixed[TIME_STEP])
+        for source, target in itertools.permutations(range(len(self._sets)), 2):
+            run = self._run(source, target)
+            for _ in range(WARM_UP_RUNS):
+                run()
+        self._device.synchronize()
         self.reset()
 
     def describe(self) -> str:

@@ -1,5 +1,6 @@
 """ONNX Runtime on a GPU: the CUDA provider, and NVIDIA's TensorRT-RTX plugin."""
 
+import enum
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,34 +17,75 @@ from realtime.stepper import SILENT_LOG_LEVEL
 
 CUDA = "CUDAExecutionProvider"
 NO_FALLBACK = "session.disable_cpu_ep_fallback"
+GRAPH_ID = "gpu_graph_id"  # of a run: which recorded CUDA graph it is; 0 belongs to ONNX Runtime
+NO_GRAPH = "-1"
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
+
+
+class Recording(enum.Enum):
+    """Whether a provider records what it queues as CUDA graphs, to queue it again in one call."""
+
+    NONE = enum.auto()
+    """It does not, or does it by itself."""
+
+    BY_ADDRESSES = enum.auto()
+    """One graph for each set of addresses, told apart by a number that comes with the run."""
 
 
 class OnnxDeviceProgram:
     """A step graph in an ONNX Runtime session, bound to addresses; see `DeviceProgram`."""
 
-    def __init__(self, session: Any, name: str, memory: str = "cuda") -> None:
+    def __init__(
+        self, session: Any, name: str, memory: str = "cuda", recording: Recording = Recording.NONE
+    ) -> None:
         """Takes over a session.
 
         Args:
             session: An `onnxruntime.InferenceSession` with fixed shapes.
             name: What computes, for a person.
             memory: ONNX Runtime's word for where the addresses are.
+            recording: Whether the session was opened to record CUDA graphs.
         """
         self.name = name
         self._session = session
         self._memory = memory
+        self._recording = recording
+        self._graphs = 0
         self.inputs: Mapping[str, Kind] = _kinds(session.get_inputs())
         self.outputs: Mapping[str, Kind] = _kinds(session.get_outputs())
 
     def bind(self, tensors: Tensors) -> Callable[[], None]:
-        """Binds addresses; the run waits for the device, as ONNX Runtime does."""
+        """Binds addresses; the run waits for the device, as ONNX Runtime does.
+
+        A recorded graph reads and writes the addresses that it was recorded with, so each binding
+        has one of its own. Where recording fails, runs go on without.
+        """
         binding = self._session.io_binding()
         for name, tensor in tensors.items():
             method = binding.bind_input if name in self.inputs else binding.bind_output
             kind = tensor.dtype.type
             method(name, self._memory, 0, kind, tensor.shape, tensor.address)
-        return lambda: self._session.run_with_iobinding(binding)
+        self._graphs += 1
+        recorded, plain = _run_options(str(self._graphs)), _run_options(NO_GRAPH)
+
+        def run() -> None:
+            if self._recording is Recording.BY_ADDRESSES:
+                try:
+                    self._session.run_with_iobinding(binding, recorded)
+                    return
+                except Exception:  # ONNX Runtime has a dozen error classes without a common base
+                    self._recording = Recording.NONE  # if the run itself fails, so does the next
+            self._session.run_with_iobinding(binding, plain)
+
+        return run
+
+
+def _run_options(graph: str) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    options.add_run_config_entry(GRAPH_ID, graph)
+    return options
 
 
 def _kinds(tensors: Any) -> dict[str, Kind]:
@@ -67,14 +109,20 @@ def cuda_program(path: Path, lanes: int | None, device: Device) -> OnnxDevicePro
             f"{install_hint('gpu')}"
         )
     onnxruntime.preload_dlls()  # CUDA libraries that pip installed lie where nobody looks
-    settings = {"device_id": "0", "use_tf32": "0", "user_compute_stream": str(device.stream)}
+    settings = {
+        "device_id": "0",
+        "use_tf32": "0",
+        "user_compute_stream": str(device.stream),
+        "enable_cuda_graph": "1",
+    }
     session = _open(onnxruntime, path, options, [(CUDA, settings)])
     if session.get_providers()[0] != CUDA:
         raise MachineError(
             "the CUDA provider of ONNX Runtime does not load; run fishrt doctor to see which "
             "library is missing, or use --backend cpu."
         )
-    return OnnxDeviceProgram(session, f"ONNX Runtime {onnxruntime.__version__} with CUDA")
+    name = f"ONNX Runtime {onnxruntime.__version__} with CUDA"
+    return OnnxDeviceProgram(session, name, recording=Recording.BY_ADDRESSES)
 
 
 def rtx_program(path: Path, lanes: int | None, device: Device) -> OnnxDeviceProgram:

@@ -4,6 +4,7 @@ A lane is one sequence of time steps with a state of its own. Lanes of one phase
 together, in one batch, because they all see the same time step.
 """
 
+import itertools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,7 +178,9 @@ class OnnxStepper:
                 np.copyto(state, states[f"{phase}/{name}"])
 
     def warm_up(self) -> None:
-        """Runs every phase a few times on black frames, then zeroes all states."""
+        """Binds all that will be bound, runs every phase a few times, then zeroes all states."""
+        for source, target in itertools.permutations(range(len(self._sets)), 2):
+            self._binding(source, target)
         black = np.zeros(self._time_step.shape[1:], np.uint8)
         for _ in range(WARM_UP_RUNS):
             for phase in range(self._phases):

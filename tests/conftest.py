@@ -3,8 +3,14 @@
 import os
 from pathlib import Path
 
-import pytest
-from hypothesis import settings
+# Networks here are tiny, and `make test` runs two tests at a time: more threads only get in each
+# other's way. Set before TensorFlow and NumPy are loaded; commands that tests start inherit it.
+for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 # a busy machine makes single examples slow, which says nothing about the code
 settings.register_profile("fishrt", deadline=None)

@@ -7,6 +7,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from command_line import Command
 from typer.testing import CliRunner
 
 from fishrt import __version__
@@ -23,6 +24,12 @@ def fishrt(*arguments, folder=None):
     return subprocess.run(
         [*RUN, *map(str, arguments)], capture_output=True, text=True, cwd=folder, check=False
     )
+
+
+@pytest.fixture
+def here(monkeypatch, capfd):
+    """Runs a command in this process, which has loaded TensorFlow already or needs to but once."""
+    return Command(monkeypatch, capfd)
 
 
 def assert_one_sentence(done, code, *words):
@@ -79,7 +86,7 @@ def test_simulate_writes_a_video(tmp_path):
     assert len(np.load(tmp_path / "tank.truth.npz", allow_pickle=False)["phase"]) == 90
 
 
-def test_from_recording_to_live(tank, tmp_path):
+def test_from_recording_to_live(tank, tmp_path, here):
     pytest.importorskip("tf2onnx", reason="the export extra is not installed")
     settings = [
         *SMALL, "--set", "model.filters=[3, 4]", "--set", "train.epochs=1",
@@ -90,37 +97,44 @@ def test_from_recording_to_live(tank, tmp_path):
     assert "motion, gradient boosting" in trained.stderr
     still = tmp_path / "still"  # by its label rule nothing in it is a burst
     rule = ("--set", "label.threshold=0.9")
-    assert fishrt("simulate", "-o", still, "--minutes", "0.2", *SMALL, *rule).returncode == 0
-    calm = fishrt("train", tank, "--test", still, "-o", tmp_path / "calm", *settings)
-    assert calm.returncode == 0, calm.stderr
-    assert "not scored: every scored frame" in calm.stderr
-    exported = fishrt("export", tmp_path / "run", "--recording", tank)
-    assert exported.returncode == 0, exported.stderr
-    again = fishrt("export", tmp_path / "run", "--recording", tank)
-    assert_one_sentence(again, ExitCode.OUTPUT, "--overwrite")
+    assert here("simulate", "-o", still, "--minutes", "0.2", *SMALL, *rule).code == 0
+    calm = here("train", tank, "--test", still, "-o", tmp_path / "calm", *settings)
+    assert calm.code == 0, calm.err
+    assert "not scored: every scored frame" in calm.err
+    exported = here("export", tmp_path / "run", "--recording", tank)
+    assert exported.code == 0, exported.err
+    again = here("export", tmp_path / "run", "--recording", tank)
+    assert again.code == ExitCode.OUTPUT
+    assert "--overwrite" in again.sentence
     bundle = tmp_path / "run" / "bundle"
-    live = fishrt(
+    live = here(
         "live", "-c", "demo:4", "-b", bundle, "--frames", "60", "--as-fast-as-possible", "-o", "-"
     )
-    assert live.returncode == 0, live.stderr
-    lines = [json.loads(line) for line in live.stdout.splitlines()]
-    assert [line["valid"] for line in lines] == [False] * 15 + [True] * 45
-    timed = fishrt("bench", bundle, "--backend", "cpu", "--frames", "10", "--no-keras", "--json")
-    assert timed.returncode == 0, timed.stderr
-    names = [row["way"] for row in json.loads(timed.stdout)["rows"]]
+    assert live.code == 0, live.err
+    assert [line["valid"] for line in live.lines] == [False] * 15 + [True] * 45
+    timed = here("bench", bundle, "--backend", "cpu", "--frames", "10", "--no-keras", "--json")
+    assert timed.code == 0, timed.err
+    names = [row["way"] for row in json.loads(timed.out)["rows"]]
     assert names == ["stream", "exact, every 3", "exact lanes", "clip again"]
-    other = fishrt("train", tank, "-o", tmp_path / "b", *settings, "--set", "label.threshold=0.9")
-    assert_one_sentence(other, ExitCode.TRAINING, "`label` differ")
-    again = fishrt("train", tank, "-o", tmp_path / "run", *settings)
-    assert_one_sentence(again, ExitCode.TRAINING, "already holds a run")
+    other = here("train", tank, "-o", tmp_path / "b", *settings, "--set", "label.threshold=0.9")
+    assert other.code == ExitCode.TRAINING
+    assert "`label` differ" in other.sentence
+    again = here("train", tank, "-o", tmp_path / "run", *settings)
+    assert again.code == ExitCode.TRAINING
+    assert "already holds a run" in again.sentence
 
 
-def test_training_on_nothing(tmp_path):
+def test_training_on_nothing(tmp_path, here):
     pytest.importorskip("tensorflow", reason="the train extra is not installed")
     (tmp_path / "empty").mkdir()
-    assert_one_sentence(fishrt("train", tmp_path / "none"), ExitCode.RECORDING, "recording.yaml")
-    assert_one_sentence(fishrt("train", tmp_path / "empty"), ExitCode.RECORDING, "fishrt simulate")
-    assert_one_sentence(fishrt("export", tmp_path / "empty"), ExitCode.TRAINING, "not a run")
+    for command, folder, code, words in (
+        ("train", "none", ExitCode.RECORDING, "recording.yaml"),
+        ("train", "empty", ExitCode.RECORDING, "fishrt simulate"),
+        ("export", "empty", ExitCode.TRAINING, "not a run"),
+    ):
+        ended = here(command, tmp_path / folder)
+        assert ended.code == code
+        assert words in ended.sentence
 
 
 @pytest.mark.parametrize(

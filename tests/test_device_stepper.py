@@ -63,11 +63,12 @@ def test_resets_zero_what_they_name_and_nothing_else(bundle):
 def test_warm_up_binds_every_pair_of_sets_and_leaves_no_trace(bundle):
     warm, cold = on_device(bundle, 2), on_device(bundle, 2)
     warm.warm_up()
-    assert len(warm._runs) == GEOMETRY.frames_per_step + 1
+    pairs = GEOMETRY.frames_per_step * (GEOMETRY.frames_per_step + 1)
+    assert len(warm._runs) == pairs
     frames = footage(2)
     for phase in (0, 1, 0, 1):
         np.testing.assert_array_equal(warm.step(frames, phase), cold.step(frames, phase))
-    assert len(warm._runs) == GEOMETRY.frames_per_step + 1
+    assert len(warm._runs) == pairs
     warm.reset()
     cold.reset()
     first = warm.step(frames, 1)

@@ -66,6 +66,23 @@ def config(*changes):
     return load_config(None, (*SMALL, *changes))
 
 
+ONE_EPOCH = ("train.epochs=1", "train.decay=none")
+
+
+@pytest.fixture(scope="module")
+def trained(recording, tmp_path_factory):
+    """The run of a single epoch, not to be changed."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    fit(recording, config(*ONE_EPOCH), folder, QUIET)
+    return folder
+
+
+@pytest.fixture
+def copied(trained, tmp_path):
+    """A copy of it, to go on with."""
+    return shutil.copytree(trained, tmp_path / "copied")
+
+
 def weights_of(folder):
     return load_run(folder).model.get_weights()
 
@@ -76,6 +93,13 @@ def history(folder):
             {k: v for k, v in row.items() if k != "clips_per_second"}
             for row in csv.DictReader(file)
         ]
+
+
+def assert_same_run(one, two):
+    """To the bit: the same history and the same best weights."""
+    assert history(one) == history(two)
+    for a, b in zip(weights_of(one), weights_of(two), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 MODES = {"window": (), "stream": STREAM, "fused": (*STREAM, "model.motion_units=3")}
@@ -93,9 +117,7 @@ def test_a_resumed_training_ends_with_the_same_weights(mode, recording, tmp_path
     assert fit(recording, config(*mode), parts, FitOptions(report=stop)).interrupted
     result = fit(recording, config(*mode), parts, RESUMED)
     assert (result.epochs, result.interrupted) == (3, False)
-    assert history(whole) == history(parts)
-    for one, two in zip(weights_of(whole), weights_of(parts), strict=True):
-        np.testing.assert_array_equal(one, two)
+    assert_same_run(whole, parts)
     with np.load(whole / "checkpoint.npz") as a, np.load(parts / "checkpoint.npz") as b:
         for name in set(a.files) - {"progress"}:
             np.testing.assert_array_equal(a[name], b[name])
@@ -111,7 +133,7 @@ def test_kill_9_and_resume_on_the_command_line(recording, tmp_path):
         ]
 
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    subprocess.run(command(whole), check=True, capture_output=True)
+    fit(recording, config("train.epochs=6"), whole, QUIET)
     process = subprocess.Popen(command(parts), stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not (parts / "checkpoint.npz").exists():
@@ -122,51 +144,39 @@ def test_kill_9_and_resume_on_the_command_line(recording, tmp_path):
     assert len(history(parts)) < 6  # it was killed before its end
     done = subprocess.run(command(parts, "--resume"), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert history(whole) == history(parts)
-    for one, two in zip(weights_of(whole), weights_of(parts), strict=True):
-        np.testing.assert_array_equal(one, two)
+    assert_same_run(whole, parts)
 
 
-def test_more_epochs_can_be_asked_for_on_resuming(recording, tmp_path):
-    fit(recording, config("train.epochs=1", "train.decay=none"), tmp_path, QUIET)
+def test_more_epochs_can_be_asked_for_on_resuming(recording, copied):
     longer = load_config(None, ["train.epochs=2"])
-    assert fit(recording, longer, tmp_path, RESUMED).epochs == 2
+    assert fit(recording, longer, copied, RESUMED).epochs == 2
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [("train.learning_rate=0.1", "another train.learning_rate"), ("clip.steps=5", "another clip")],
 )
-def test_resuming_with_other_settings_is_refused(change, sentence, recording, tmp_path):
-    fit(recording, config("train.epochs=1"), tmp_path, QUIET)
+def test_resuming_with_other_settings_is_refused(change, sentence, recording, copied):
     with pytest.raises(TrainingError, match=sentence):
-        fit(recording, load_config(None, [change]), tmp_path, RESUMED)
+        fit(recording, load_config(None, [change]), copied, RESUMED)
 
 
-def test_resuming_nothing_and_damage_are_sentences(recording, tmp_path):
+def test_resuming_nothing_and_damage_are_sentences(recording, copied, tmp_path):
     with pytest.raises(TrainingError, match="no run to resume"):
         fit(recording, config(), tmp_path / "none", RESUMED)
-    run = tmp_path / "run"
-    fit(recording, config("train.epochs=1"), run, QUIET)
-    (run / "checkpoint.npz").write_bytes(b"PK nothing")
+    (copied / "checkpoint.npz").write_bytes(b"PK nothing")
     with pytest.raises(TrainingError, match="damaged"):
-        fit(recording, load_config(None, []), run, RESUMED)
+        fit(recording, load_config(None, []), copied, RESUMED)
 
 
-def test_killed_before_the_first_checkpoint_it_begins_again(recording, tmp_path):
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    fit(recording, config("train.epochs=2"), whole, QUIET)
-    fit(recording, config("train.epochs=2"), parts, QUIET)
-    (parts / "checkpoint.npz").unlink()  # as between the first weights and the first checkpoint
-    assert fit(recording, load_config(None, []), parts, RESUMED).epochs == 2
-    assert history(parts) == history(whole)
-    for one, two in zip(weights_of(whole), weights_of(parts), strict=True):
-        np.testing.assert_array_equal(one, two)
+def test_killed_before_the_first_checkpoint_it_begins_again(recording, trained, copied):
+    (copied / "checkpoint.npz").unlink()  # as between the first weights and the first checkpoint
+    assert fit(recording, load_config(None, []), copied, RESUMED).epochs == 1
+    assert (copied / "checkpoint.npz").exists()
+    assert_same_run(trained, copied)
 
 
-def test_a_loss_of_nan_keeps_the_last_good_epoch(recording, tmp_path, monkeypatch):
-    whole = tmp_path / "whole"
-    fit(recording, config("train.epochs=1", "train.decay=none"), whole, QUIET)
+def test_a_loss_of_nan_keeps_the_last_good_epoch(recording, trained, tmp_path, monkeypatch):
     begin = Watcher.on_epoch_begin
 
     def poison(self, epoch, logs=None):
@@ -178,20 +188,17 @@ def test_a_loss_of_nan_keeps_the_last_good_epoch(recording, tmp_path, monkeypatc
     spoilt = tmp_path / "spoilt"
     with pytest.raises(TrainingError, match="not a number in epoch 2; epoch 1 is kept"):
         fit(recording, config("train.epochs=3", "train.decay=none"), spoilt, QUIET)
-    assert history(spoilt) == history(whole)
-    for one, two in zip(weights_of(whole), weights_of(spoilt), strict=True):
-        np.testing.assert_array_equal(one, two)
+    assert_same_run(trained, spoilt)
     monkeypatch.setattr(Watcher, "on_epoch_begin", begin)
     assert fit(recording, load_config(None, []), spoilt, RESUMED).epochs == 3  # it can go on
 
 
-def test_resuming_with_other_labels_is_refused(recording, tmp_path):
-    fit(recording, config("train.epochs=1"), tmp_path / "run", QUIET)
+def test_resuming_with_other_labels_is_refused(recording, copied, tmp_path):
     other = tmp_path / "tank"
     shutil.copytree(recording.folder, other)
     np.save(other / "burst_label.npy", 1 - recording.burst_label)
     with pytest.raises(TrainingError, match="other labels"):
-        fit(load_recording(other), load_config(None, []), tmp_path / "run", RESUMED)
+        fit(load_recording(other), load_config(None, []), copied, RESUMED)
 
 
 def test_a_run_leaves_curves_and_logs_and_says_where_it_ran(recording, tmp_path):
@@ -234,7 +241,8 @@ def test_mixed_precision_trains_and_leaves_float32_weights(precision, recording,
 
 def test_frames_on_the_device_train_the_same(recording, tmp_path):
     for where in ("host", "device"):
-        fit(recording, config(f"train.frames_on={where}"), tmp_path / where, QUIET)
+        settings = config(f"train.frames_on={where}", *ONE_EPOCH)
+        fit(recording, settings, tmp_path / where, QUIET)
     for one, two in zip(
         weights_of(tmp_path / "host"), weights_of(tmp_path / "device"), strict=True
     ):
@@ -254,18 +262,16 @@ def test_a_stride_takes_fewer_clips(recording, tmp_path):
     assert lines[1] == 2  # 1140 clips, a hundred apart: 12 of them, 8 a batch
 
 
-def test_timing_xla_leaves_the_training_as_it_was(recording, tmp_path, monkeypatch):
-    plain, timed = tmp_path / "plain", tmp_path / "timed"
-    fit(recording, config("train.epochs=1"), plain, QUIET)
+def test_timing_xla_leaves_the_training_as_it_was(recording, trained, tmp_path, monkeypatch):
+    timed = tmp_path / "timed"
 
     def time_it(wanted, model, batch, strategy):
         assert step_seconds(model, batch, False) > 0
         return False
 
     monkeypatch.setattr("training.fit.use_xla", time_it)
-    fit(recording, config("train.epochs=1", "model.dropout=0.2"), timed, QUIET)
-    for one, two in zip(weights_of(plain), weights_of(timed), strict=True):
-        np.testing.assert_array_equal(one, two)
+    fit(recording, config(*ONE_EPOCH, "model.dropout=0.2"), timed, QUIET)
+    assert_same_run(trained, timed)
 
 
 def test_a_stream_run_is_scored_with_its_state_carried_on(recording, tmp_path):
@@ -320,9 +326,11 @@ main()
 """
 
 
+SPREAD = ("model.dropout=0", "train.epochs=2", "train.flips=none")
+
+
 def command_line(recording, folder, *more):
-    changes = (*SMALL, "model.dropout=0", "train.epochs=2", "train.flips=none")
-    sets = [part for change in changes for part in ("--set", change)]
+    sets = [part for change in (*SMALL, *SPREAD) for part in ("--set", change)]
     return ["train", str(recording.folder), "-o", str(folder), *sets, *more]
 
 
@@ -330,8 +338,7 @@ def command_line(recording, folder, *more):
 def alone(recording, tmp_path_factory):
     """The run of one device."""
     folder = tmp_path_factory.mktemp("alone") / "run"
-    command = [sys.executable, "-m", "fishrt.cli", *command_line(recording, folder)]
-    subprocess.run(command, capture_output=True, check=True)
+    fit(recording, config(*SPREAD), folder, QUIET)
     return folder
 
 
