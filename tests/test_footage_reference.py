@@ -61,7 +61,7 @@ def test_the_baseline_is_scikit_learns_logistic_regression(recording: Recording)
     theirs = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(x, labels)
     expected = theirs.predict_proba(x)[:, 1]
     np.testing.assert_allclose(got(energy, frames), expected, rtol=0, atol=1e-9)
-    assert roc_auc(labels, expected) > 0.75  # measured 0.87 on what it was fitted to
+    assert roc_auc(labels, expected) > 0.8  # measured 0.84 on what it was fitted to
 
 
 def test_the_reference_is_of_the_training_part(recording: Recording) -> None:
