@@ -213,6 +213,31 @@ def test_the_threshold_and_the_stride_are_obeyed(live: Live) -> None:
     assert {line["reason"] for line in lines[first:]} == {None, Reason.SKIPPED.value}
 
 
+def test_the_alarm_is_as_asked(live: Live) -> None:
+    asked = ("--threshold", "0", "--release", "0", "--debounce", "4", "--refractory", "9")
+    lines = live(*asked).lines
+    first = GEOMETRY.frames - 1
+    assert [line["alarm"] for line in lines] == [number >= first + 3 for number in range(FRAMES)]
+    refused = live("--threshold", "0.4", "--release", "0.5")
+    assert refused.code == ExitCode.CONFIG
+    assert "--release 0.5 is above the threshold" in refused.assert_one_sentence()
+    refused = live("--false-alarms", "1")
+    assert "does not tell which threshold" in refused.assert_one_sentence()
+
+
+def test_scores_are_in_their_log_and_in_the_summary(live: Live, tmp_path: Path) -> None:
+    path = tmp_path / "scores.jsonl"
+    ended = live("--json", "--scores", str(path))
+    assert ended.code == 0
+    summary = json.loads(ended.out)["scores"]
+    last = json.loads(path.read_text().splitlines()[-1])
+    assert last["frame"] == FRAMES - 1
+    assert {name: last[name] for name in summary} == summary
+    assert summary["frames"] == FRAMES
+    assert live("--scores", str(path)).code == ExitCode.OUTPUT  # it is there already
+    assert live("--scores", "-", "--output", "-").code == ExitCode.USAGE
+
+
 def test_frames_stops_after_so_many(live: Live) -> None:
     ended = live("--frames", "9")
     assert (ended.code, len(ended.lines)) == (0, 9)

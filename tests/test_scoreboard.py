@@ -27,6 +27,7 @@ from realtime.forecast import Forecast, Reason
 from realtime.loop import LiveLoop
 from realtime.modes import open_forecaster
 from realtime.scoreboard.scoreboard import NO_REFERENCE, Scoreboard
+from realtime.scoreboard.skill import bin_of
 from realtime.scoreboard.snapshot import ScoreSnapshot
 from realtime.scoreboard.wording import score_lines, score_parts
 from realtime.sinks.scores import ScoreSink
@@ -38,7 +39,9 @@ GEOMETRY = ClipGeometry(steps=5, frames_per_step=24, height=15, width=20)
 LABELS = LabelRule()
 GAP = (700, 800)  # frames of the recording that the live loop does not get
 COUNT = 1800
-AUC_TOLERANCE = 2e-4  # see test_scoreboard_skill.py
+AUC_TOLERANCE = 2e-3
+"""Measured 9e-4: the forecasts of this random network are so alike that many share a bin; see
+test_scoreboard_skill.py for forecasts that differ."""
 
 
 @pytest.fixture(scope="module")
@@ -163,9 +166,11 @@ def test_the_live_scores_are_those_of_the_recording(ran: Ran, frames: NDArray[np
     got = ran.scores.overall
     assert (got.labelled, got.positives) == (counts.sum(), labels[counts].sum())
     assert got.positives > 50 / ran.every
-    assert got.auc == pytest.approx(roc_auc_score(labels[counts], p[counts]), abs=AUC_TOLERANCE)
-    expected = roc_auc_score(labels[counts], baseline[counts])
-    assert got.baseline_auc == pytest.approx(expected, abs=AUC_TOLERANCE)
+    for auc, probabilities in ((got.auc, p), (got.baseline_auc, baseline)):
+        binned = [bin_of(each) for each in probabilities[counts].tolist()]
+        assert auc == pytest.approx(roc_auc_score(labels[counts], binned), abs=1e-12)
+        exact = roc_auc_score(labels[counts], probabilities[counts])
+        assert auc == pytest.approx(exact, abs=AUC_TOLERANCE)
     assert got.brier == pytest.approx(brier_score_loss(labels[counts], p[counts]))
     assert got.skill_baseline == pytest.approx(
         1 - got.brier / brier_score_loss(labels[counts], baseline[counts])

@@ -26,6 +26,7 @@ from fishrt.recording import load_recording
 from fishrt.simulate import TankSpec
 from training.evaluation import run_candidate
 from training.fit import FitOptions, fit
+from training.footage_reference import measure_footage
 from training.forecaster import Forecaster
 from training.run import load_run, write_record
 from training.scoring.evaluate import Wanted, evaluate
@@ -90,6 +91,8 @@ def test_the_run_holds_what_a_run_needs(run, recording, config):
     assert description["result"]["best_epoch"] in (1, 2)
     assert description["recording"]["frames"] == len(recording.frames)
     assert run.config.train == config.train
+    assert run.footage == measure_footage(recording)
+    assert run.footage.baseline is not None
     rows = (run.folder / "history.csv").read_text().splitlines()
     assert rows[0].startswith("epoch,loss,val_loss")
     assert len(rows) == 3
@@ -244,6 +247,7 @@ def test_an_exported_run_is_a_bundle_with_its_figures(run, recording, tmp_path):
     done = export_run(run, tmp_path / "bundle", recording)
     bundle = load_bundle(done.folder)
     assert bundle.metadata.config == run.config
+    assert bundle.metadata.footage == run.footage
     record = bundle.metadata.parity
     assert {**record, **done.parity.record()} == record
     assert done.parity.source == "the recording tank"

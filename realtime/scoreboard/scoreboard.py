@@ -100,7 +100,6 @@ class Scoreboard:
     def _take(self, forecast: Forecast) -> _Said:
         if forecast.change is None:  # the first frame, or frames were lost
             self._events.gap()
-            self._standing = False
         self._baseline.push(forecast.change)
         self._frames += 1
         counts = forecast.valid and forecast.probability is not None
