@@ -119,7 +119,7 @@ def test_a_session_outlives_a_loss_of_its_camera(
     monkeypatch.setattr(session, "open_source", open_it)
     monkeypatch.setattr(Capture, "discard", discard_then_fail)
     said: list[str] = []
-    summary = run(bundle, said.append, output=str(tmp_path / "log.jsonl"))
+    summary = run(bundle, said.append, outputs=(str(tmp_path / "log.jsonl"),))
     assert said[0] == "camera 0 does not obey."
     assert (summary.figures.losses, summary.figures.frames, camera.attempts) == (1, 9, 3)
     assert "the camera was lost 1 time" in summary_lines(summary)
