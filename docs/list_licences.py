@@ -9,7 +9,7 @@ licences; the versions are those of constraints.txt.
 import re
 import tomllib
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, PackageMetadata, distribution
+from importlib.metadata import PackageMetadata, PackageNotFoundError, distribution
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -49,7 +49,7 @@ def pinned() -> dict[str, str]:
 
 
 def needs_of(lines: Iterable[str], extras: Iterable[str] = ()) -> set[tuple[str, frozenset[str]]]:
-    """Those requirements that hold on this machine: names, with the extras that are asked of them."""
+    """Names of those requirements that hold on this machine, with the extras asked of them."""
     found = set()
     for need in map(Requirement, lines):
         if any(need.marker is None or need.marker.evaluate({"extra": e}) for e in ("", *extras)):
