@@ -46,7 +46,8 @@ def test_every_block_is_in_exactly_one_class() -> None:
             assert block.is_commands or not reasons, f"{block}: only commands can be left out"
             kind = run if block.is_run else checked if block.is_commands else other
             kind.append(block)
-    assert len(run) > len(checked) > 5
+    assert len(run) >= 20, "a page that nobody tries goes stale"
+    assert checked
     assert {block.language for block in other}.isdisjoint(COMMANDS | {"console", "python"})
 
 
@@ -244,7 +245,7 @@ def needs(name: str) -> None:
 @pytest.mark.parametrize("name", RUN_PAGES)
 def test_commands_run(name: str, reader: Reader) -> None:
     needs(name)
-    assert any(reader.follow(name).iterdir()) or name == "docs/gpu.md"
+    assert any(reader.follow(name).iterdir())
 
 
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
