@@ -84,8 +84,8 @@ def test_a_clean_environment_forecasts_with_the_wheel(dist, tmp_path):
     clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     command = [tmp_path / "clean" / "bin" / "fishrt"]
     assert run(*command, "--version", env=clean).stdout == f"fishrt {__version__}\n"
-    live = "live --camera demo --frames 200 --as-fast-as-possible -o forecasts.jsonl".split()
-    done = run(*command, *live, env=clean, cwd=tmp_path)
+    live = ["live", "--camera", "demo", "--frames", "200", "--as-fast-as-possible"]
+    done = run(*command, *live, "-o", "forecasts.jsonl", env=clean, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert len((tmp_path / "forecasts.jsonl").read_text().splitlines()) == 200
     done = run(*command, "bench", "--config", "nowhere", env=clean, cwd=tmp_path)
