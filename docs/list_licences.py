@@ -64,16 +64,19 @@ def closure(extra: str) -> set[str]:
         PackageNotFoundError: If one of them is not installed.
     """
     seen: set[tuple[str, frozenset[str]]] = set()
-    own = PROJECT["optional-dependencies"][extra] if extra else []
-    waiting = needs_of([*PROJECT["dependencies"], *own])
+    extras, waiting = PROJECT["optional-dependencies"], needs_of(PROJECT["dependencies"])
+    waiting |= needs_of(extras[extra]) if extra else set()
     while waiting:
         need = waiting.pop()
         if need in seen:
             continue
         seen.add(need)
-        if need[0] not in NOT_HERE:
-            waiting |= needs_of(distribution(need[0]).requires or (), need[1])
-    return {name for name, _ in seen}
+        name, asked = need
+        if name == PROJECT["name"]:  # an extra that is made of others
+            waiting |= needs_of(line for one in asked for line in extras[one])
+        elif name not in NOT_HERE:
+            waiting |= needs_of(distribution(name).requires or (), asked)
+    return {name for name, _ in seen} - {PROJECT["name"]}
 
 
 def licence_of(metadata: PackageMetadata) -> str:
