@@ -1,5 +1,6 @@
 # make demo   installs what the demo needs and runs the live forecaster on the simulated tank
 # make test   installs everything and runs lint, types and tests
+# make docs   builds the documentation site in site/, and fails on any warning
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -9,7 +10,7 @@ TEST_WORKERS ?= 2
 # so many that there are 300 forecasts even where only every third frame can be forecast
 DEMO_FRAMES ?= 1050
 
-.PHONY: demo test lint clean demo-bundle
+.PHONY: demo test lint docs licences clean demo-bundle
 
 demo: $(VENV)/.demo
 	@mkdir -p demo-output
@@ -22,6 +23,14 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# needs no network: nothing is fetched, neither for the build nor by the pages
+docs: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+licences: $(VENV)/.dev
+	$(PIP) install -q -c constraints.txt -e '.[cpu,train,export,report,sweep,parquet,ray]'
+	$(BIN)/python docs/list_licences.py > docs/licences.md
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -53,4 +62,4 @@ demo-bundle: $(VENV)/.dev
 	PATH="$(abspath $(BIN)):$$PATH" sh configs/make-demo-bundle.sh
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-output
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-output

@@ -24,8 +24,8 @@ from fishrt.clip import ClipGeometry
 from fishrt.errors import ConfigError
 from fishrt.motion import LabelRule
 from fishrt.preprocess import Background, Polarity, RegionOfInterest
+from fishrt.settings import apply_override, read_settings, sentence_of
 
-SHOWN_VALUE_LENGTH = 60
 MOTION_PAST = 900
 """Motion energies that a motion model looks back on: thirty seconds at 30 fps."""
 
@@ -318,10 +318,10 @@ def load_config(source: Path | str | None, overrides: Iterable[str] = ()) -> Con
     Raises:
         ConfigError: If a file is missing or not YAML, a key unknown, or a value wrong.
     """
-    settings = _read_yaml(find_config(source)) if source is not None else {}
+    settings = read_settings(find_config(source)) if source is not None else {}
     overrides = tuple(overrides)
     for override in overrides:
-        _apply_override(settings, override)
+        apply_override(settings, override)
     origin = "the settings" if source is None else str(source)
     return parse_config(settings, f"{origin} with --set" if source and overrides else origin)
 
@@ -338,7 +338,7 @@ def override_config(config: Config, overrides: Iterable[str]) -> Config:
     """
     settings = config.model_dump(mode="json")
     for override in overrides:
-        _apply_override(settings, override)
+        apply_override(settings, override)
     return parse_config(settings, "the settings")
 
 
@@ -355,7 +355,7 @@ def parse_config(settings: Mapping[str, Any], origin: str) -> Config:
     try:
         return Config.model_validate(settings)
     except ValidationError as error:
-        raise ConfigError(f"{origin}: {_sentence(error)}") from error
+        raise ConfigError(f"{origin}: {sentence_of(error, Config)}") from error
 
 
 def find_config(source: Path | str) -> Path:
@@ -381,74 +381,3 @@ def find_config(source: Path | str) -> Path:
 def dump_config(config: Config) -> str:
     """The whole config as YAML text that `load_config` reads back to an equal config."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read the config {path}: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", None)
-        where = f" (line {line + 1})" if line is not None else ""
-        raise ConfigError(f"the config {path} is not valid YAML{where}.") from error
-    if settings is None:
-        return {}
-    if not isinstance(settings, dict):
-        raise ConfigError(f"the config {path} must be sections with settings, such as `train:`.")
-    # a section whose every line is a comment reads as None
-    return {key: {} if value is None else value for key, value in settings.items()}
-
-
-def _apply_override(settings: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    names = key.strip().split(".")
-    if not equals or not all(names):
-        raise ConfigError(
-            f"the override {override!r} is not of the form section.key=value, such as "
-            "train.batch_size=8."
-        )
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"the value in the override {override!r} is not valid YAML.") from error
-    section = settings
-    for name in names[:-1]:
-        section = section.setdefault(name, {})
-        if not isinstance(section, dict):
-            raise ConfigError(f"the override {override!r} goes into {name}, which is no section.")
-    section[names[-1]] = value
-
-
-def _sentence(error: ValidationError) -> str:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        known = ", ".join(_known_keys(first["loc"][:-1]))
-        return f"unknown setting {key}; known there: {known}."
-    reason = _PLAIN_REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
-    value = repr(first["input"])
-    if len(value) > SHOWN_VALUE_LENGTH:
-        value = f"{value[:SHOWN_VALUE_LENGTH]}..."
-    shown = f", not {value}" if first["type"] not in ("value_error", "missing") else ""
-    return f"{key + ': ' if key else ''}{reason[:1].lower()}{reason[1:]}{shown}."
-
-
-# pydantic's own words for these name Python types
-_PLAIN_REASONS = {
-    "model_type": "input should be a section with settings",
-    "tuple_type": "input should be a list",
-    "path_type": "input should be a path",
-    "too_short": "the list has too few entries",
-    "too_long": "the list has too many entries",
-}
-
-
-def _known_keys(location: tuple[int | str, ...]) -> list[str]:
-    model: type[BaseModel] = Config
-    for name in location:
-        annotation = model.model_fields[str(name)].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            break
-        model = annotation
-    return list(model.model_fields)
