@@ -1,6 +1,7 @@
 """The scoreboard in words: a few for the status line, a few lines for the summary."""
 
 from realtime.scoreboard.snapshot import EventFigures, ScoreSnapshot, SkillFigures
+from realtime.wording import count
 
 
 def score_parts(scores: ScoreSnapshot) -> list[str]:
@@ -61,6 +62,7 @@ def _event_line(events: EventFigures) -> str:
         text += f", half of them {events.median_lead_s:.1f} s ahead or more"
     if events.false_alarms_per_minute is not None:
         text += (
-            f"; {events.false_alarms} false alarms ({events.false_alarms_per_minute:.2f} a minute)"
+            f"; {count(events.false_alarms, 'false alarm')} "
+            f"({events.false_alarms_per_minute:.2f} a minute)"
         )
     return text
