@@ -57,12 +57,13 @@ def run_live(
     )
     preprocessor = camera_preprocessor(bundle, options.camera, options.overrides, options.request)
     fps = config.clip.fps
-    source, capture = watched_capture(
-        lambda: open_source(options.camera, fps=fps, request=options.request),
-        options.pace,
-        fps,
-        options.request,
-        options.frozen_after_s,
+
+    def open_camera() -> VideoSource:
+        return open_source(options.camera, fps=fps, request=options.request)
+
+    source = open_camera()
+    capture = watched_capture(
+        source, open_camera, options.pace, fps, options.request, options.frozen_after_s
     )
     for note in source.info.notes:
         say(note)
