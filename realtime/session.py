@@ -60,8 +60,9 @@ def run_live(
     )
     fps = config.clip.fps
     open_footage, preprocessor = footage_opener(options, bundle)
-    source, capture = watched_capture(
-        open_footage, options.pace, fps, options.request, options.frozen_after_s
+    source = open_footage()
+    capture = watched_capture(
+        source, open_footage, options.pace, fps, options.request, options.frozen_after_s
     )
     for note in source.info.notes:
         say(note)

@@ -62,8 +62,9 @@ class Drill:
         preprocessor: Preprocessor | None = None,
     ) -> None:
         asked = request or CameraRequest()
-        source, self.capture = watched_capture(
-            camera.open, Pace.REALTIME, FPS, asked, frozen_after_s
+        source = camera.open()
+        self.capture = watched_capture(
+            source, camera.open, Pace.REALTIME, FPS, asked, frozen_after_s
         )
         self.sink, self.stats = ListSink(), LiveStats(FPS, CLIP)
         self.resampler = resampler_of(source, FPS, asked)

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 from test_live_cli import GEOMETRY, Live, bundle, live, video  # noqa: F401
-from test_overlay_sinks import figures
 
 from fishrt.cli import main
 from fishrt.config import PreprocessConfig
@@ -35,6 +34,7 @@ from realtime.capture.policy import LIVE_QUEUE_BYTES, queue_capacity
 from realtime.capture.rate import FEWEST_S, RateMeter
 from realtime.event import Event, EventKind
 from realtime.sinks.status import StatusSink
+from realtime.stats import LiveStats
 
 # -- the driver's clock ------------------------------------------------------------------------
 
@@ -89,10 +89,10 @@ def test_jitter_of_the_network_is_taken_out_of_the_senders_stamps() -> None:
     pairs = sent_and_arrived(seconds=60, jitter_s=0.015)
     stamps = stamps_of(pairs)
     settled = slice(210, None)  # trusted after two trials of 3 s
-    assert np.diff(pairs[settled, 1]).std() > 0.012  # as it arrives
-    assert np.diff(stamps[settled]).std() < 0.002  # measured: 0.0002
+    assert np.diff(pairs[settled, 1]).std() > 0.012  # as it arrives; measured: 0.018
+    assert np.diff(stamps[settled]).std() < 0.002  # measured: 0.000004
     assert np.all(np.abs(stamps - pairs[:, 1]) < 0.35)
-    assert frames_lost(pairs[settled, 1]) > 20  # measured: 68
+    assert frames_lost(pairs[settled, 1]) > 20  # measured: 102
     assert frames_lost(stamps[settled]) == 0
 
 
@@ -111,7 +111,7 @@ def test_a_clock_that_drifts_a_little_is_followed() -> None:
     pairs = sent_and_arrived(seconds=120, jitter_s=0.005, rate=1 - 0.004)
     stamps = stamps_of(pairs)
     assert frames_lost(stamps[210:]) == 0
-    assert np.abs(stamps - pairs[:, 1])[210:].max() < 0.15  # measured: 0.09; 0.5 s were too late
+    assert np.abs(stamps - pairs[:, 1])[210:].max() < 0.15  # measured: 0.08; 0.5 without the window
 
 
 def test_a_clock_that_becomes_slow_is_given_up() -> None:
@@ -391,7 +391,7 @@ def test_room_for_three_seconds_but_not_for_all_of_the_memory(
 def test_the_status_says_at_once_that_the_camera_is_lost_and_until_it_is_back() -> None:
     with Path("/dev/null").open("w") as nowhere:
         console = Console(file=nowhere, force_terminal=True, record=True, width=200)
-        sink = StatusSink(figures, 0.5, console)
+        sink = StatusSink(LiveStats(30.0, 120).snapshot, 0.5, console)
 
         def tell(kind: EventKind, **values: float) -> None:
             sink.event(Event(kind, 0.0, f"told of {kind}", values=values))

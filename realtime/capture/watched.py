@@ -12,31 +12,29 @@ from realtime.capture.watch import PictureWatch
 
 
 def watched_capture(
+    source: VideoSource,
     open_again: Callable[[], VideoSource],
     pace: Pace,
     fps: float,
     request: CameraRequest,
     frozen_after_s: float | None,
-) -> tuple[VideoSource, Capture]:
-    """Opens a source and prepares its capture; a live source is opened again when it is lost.
+) -> Capture:
+    """Prepares the capture of a source; a live source is opened again when it is lost.
 
     Args:
-        open_again: Opens the source, now and after every loss.
+        source: The open source.
+        open_again: Opens a live source after every loss.
         pace: How fast to go where the source has no pace of its own.
         fps: The model's frames a second.
         request: What was asked of the camera.
         frozen_after_s: Seconds of the same picture that mean a freeze; 0 for never; None for what
             is usual for the kind of source.
-
-    Raises:
-        SourceError: If the source cannot be opened.
     """
-    source = open_again()
     live = source.info.is_live
     limit_s = usual_limit_s(source.info) if frozen_after_s is None else frozen_after_s
     watch = PictureWatch(min(fps, request.fps or fps) if live else None, limit_s)
     reopen = open_again if live else None
-    return source, Capture(source, pace, reopen=reopen, watch=watch)
+    return Capture(source, pace, reopen=reopen, watch=watch)
 
 
 def resampler_of(source: VideoSource, fps: float, request: CameraRequest) -> Resampler:
