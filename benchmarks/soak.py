@@ -36,7 +36,9 @@ class Memory:
 
 
 def published_stream_bundle(folder: Path) -> Path:
-    """Exports a stream network of the published size as it is born.
+    """Writes a bundle of a stream network of the published size as it is born.
+
+    It has the step graph alone, which is all that a stream takes, and nothing was compared.
 
     Args:
         folder: A scratch folder.
@@ -44,14 +46,36 @@ def published_stream_bundle(folder: Path) -> Path:
     Returns:
         The bundle's folder.
     """
-    from export.bundle import export_run
+    from export.graphs import freeze_network, step_graph
+    from fishrt import __version__
+    from fishrt.bundle import (
+        FORMAT_VERSION,
+        BundleMetadata,
+        GraphFile,
+        GraphKind,
+        save_metadata,
+    )
     from fishrt.config import load_config
+    from fishrt.storage import sha256_of
     from training.forecaster import Forecaster
-    from training.run import Run
 
     config = load_config("stream")
     model = Forecaster(config.clip, config.model)
-    return export_run(Run(folder / "run", config, model, {}, None), folder / "bundle").folder
+    graph = step_graph(freeze_network(model), config.clip.geometry, model.state_specs)
+    bundle = folder / "soak"
+    bundle.mkdir()
+    path = bundle / "step.onnx"
+    path.write_bytes(graph.SerializeToString())
+    metadata = BundleMetadata(
+        format_version=FORMAT_VERSION,
+        fishrt_version=__version__,
+        name=bundle.name,
+        config=config,
+        graphs=(GraphFile(kind=GraphKind.STEP, file=path.name, sha256=sha256_of(path)),),
+        states=model.state_specs,
+    )
+    save_metadata(bundle, metadata)
+    return bundle
 
 
 def soak(bundle: str, minutes: float, log: Path) -> tuple[dict[str, Any], list[Memory]]:
@@ -101,7 +125,7 @@ def early_and_late(memory: list[Memory]) -> tuple[float, float]:
     end = there[-1].seconds
     early = [m.megabytes for m in there if EARLY_S[0] <= m.seconds < EARLY_S[1]]
     late = [m.megabytes for m in there if m.seconds > end - LATE_S]
-    return statistics.median(early or [there[0].megabytes]), statistics.median(late)
+    return statistics.median(early or late), statistics.median(late)  # a short run has no growth
 
 
 def row(name: str, summary: dict[str, Any], memory: list[Memory]) -> str:
