@@ -21,7 +21,6 @@ from realtime.pipeline import FramePipeline
 from realtime.stepper import SessionSettings, Stepper, load_stepper, open_session
 
 GEOMETRY = ClipGeometry(steps=4, frames_per_step=2, height=40, width=56)
-FRAME_BYTES = GEOMETRY.height * GEOMETRY.width
 WARM_UP, FRAMES = 200, 2000
 ONE_THREAD = SessionSettings(threads=1)
 STATM = Path("/proc/self/statm")
@@ -81,8 +80,10 @@ def test_memory_is_flat(bundle: Bundle, make, every: int | None) -> None:
     finally:
         tracemalloc.stop()
     assert forecasts > FRAMES // 4
-    # NumPy's memory is traced, too; the largest state of one lane has seven times a frame's bytes
-    assert peak - before < FRAME_BYTES + 4096  # measured: 3731
-    assert after - before < 4096  # whatever the number of frames; measured: 1323
+    # NumPy's memory is traced, too, and so is what else runs in this process: 4 kB by itself,
+    # 14 kB was seen in the middle of all tests. The states of one lane have 43 kB, those of all
+    # lanes 172
+    assert peak - before < 32_000
+    assert after - before < 16_000  # whatever the number of frames: 9 bytes a frame are too many
     # and below Python, where ONNX Runtime allocates; measured: 0
     assert resident_bytes() - resident < 1_000_000
