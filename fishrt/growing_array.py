@@ -9,6 +9,9 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 # Entries are written in blocks of about this size, or number where they are small.
 BLOCK_BYTES = 1 << 20
 BLOCK_ITEMS = 4096
+# After so many the system is asked to begin with writing to the disk. By itself it would collect
+# gigabytes, and whoever makes them durable waits for all of them.
+WRITEBACK_BYTES = 1 << 26
 
 
 class GrowingArray:
@@ -45,6 +48,7 @@ class GrowingArray:
         self._write_header()
         self._file.truncate(self._file.tell() + keep * self._item_bytes)
         self._file.seek(0, os.SEEK_END)
+        self._handed_on = self._file.tell()  # to the disk, or about to be
 
     @property
     def _item_bytes(self) -> int:
@@ -130,6 +134,15 @@ class GrowingArray:
         except OSError:  # half a block on a full disk: the next try begins where this one did
             self._file.seek(at)
             raise
+        self._begin_writeback(at + entries.nbytes)
+
+    def _begin_writeback(self, stop: int) -> None:
+        size = stop - self._handed_on
+        if size < WRITEBACK_BYTES or not hasattr(os, "posix_fadvise"):
+            return
+        # Linux takes "not needed" for a reason to write; what is not yet written stays in memory
+        os.posix_fadvise(self._file.fileno(), self._handed_on, size, os.POSIX_FADV_DONTNEED)
+        self._handed_on = stop
 
     def _write_header(self) -> None:
         # numpy pads the header so that the first dimension can be written anew in place

@@ -27,7 +27,7 @@ from fishrt.stored_background import save_background, stored_background
 from fishrt.video import SourceInfo, SourceKind, VideoSource
 from fishrt.video.background import learn_common_background
 from fishrt.video.factory import absolute_source, open_recorded
-from fishrt.video.source import EncodedSource
+from fishrt.video.source import IndexedSource
 from training.complete import LabelOptions, complete_recording
 from training.record_source import record_source
 from training.source_reader import SourceReader, SourceTally, source_sha256
@@ -197,7 +197,7 @@ def _fill(
                 anew = not resumes or source.info.is_live
                 if anew:
                     tallies.append(SourceTally(source.info.name, source.info.kind, writer.count))
-                    if not isinstance(source, EncodedSource):
+                    if not isinstance(source, IndexedSource):
                         hashes.append(read_again(tallies[-1]))
                 known = _take(writer, request, source, background, _Place(tallies, index), progress)
                 if len(hashes) < len(tallies):

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fishrt.footage.shake import ShakeMeter, compares
+from fishrt.footage.shake import ShakeMeter, compared, ends_pair
 from fishrt.preprocess import Preprocessor
 from fishrt.recording_writer import RecordingWriter
 from training.source_reader import Run, SourceReader
@@ -41,7 +41,7 @@ def record_source(
     meter = ShakeMeter()
     if reader.in_blocks:
         for run in reader.runs():
-            _record_run(writer, meter, run)
+            _record_run(writer, reader, meter, run)
             _after(writer, reader, keep_safe, progress)
         return
     for seen, repeats in reader.frames():
@@ -54,15 +54,21 @@ def record_source(
         _after(writer, reader, keep_safe, progress)
 
 
-def _record_run(writer: RecordingWriter, meter: ShakeMeter, run: Run) -> None:
+def _record_run(writer: RecordingWriter, reader: SourceReader, meter: ShakeMeter, run: Run) -> None:
     writer.repeat(run.repeats)
     block, first, stop = run.block, run.entries.start, run.entries.stop
-    for entry in run.entries:
-        frame, number = writer.count + entry - first, run.number + entry - first
-        if frame in EXAMPLE_FRAMES:
-            _keep_example(writer.folder, frame, block.view(entry))
-        if compares(number):
-            note_shift(writer, frame, meter.push(number, block.view(entry)))
+    for frame in EXAMPLE_FRAMES:
+        if (entry := frame - writer.count + first) in run.entries:
+            _keep_example(writer.folder, frame, reader.view(block.picture(entry)))
+    for number in compared(range(run.number, run.number + len(run.entries))):
+        entry = number - run.number + first
+        if ends_pair(number) and entry > first and entry in block.shifts:
+            shift: NDArray[np.float32] | None = block.shifts[entry]
+        elif not ends_pair(number) and entry + 1 < stop and entry + 1 in block.shifts:
+            continue  # measured with the next one
+        else:
+            shift = meter.push(number, reader.view(block.picture(entry)))
+        note_shift(writer, writer.count + entry - first, shift)
     writer.extend(
         block.frames[first:stop],
         block.energy[first : stop - 1],

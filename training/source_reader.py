@@ -15,11 +15,12 @@ from fishrt.footage.policy import Damaged
 from fishrt.preprocess import Preprocessor, mean_brightness
 from fishrt.storage import read_small_file, sha256_of
 from fishrt.video import SourceFrame, SourceKind, VideoSource
-from fishrt.video.images import picture_names
+from fishrt.video.numbered_names import picture_names
 from fishrt.video.prefetch import decoded_ahead
 from fishrt.video.resample import Placement, Resampler
-from fishrt.video.source import DamagedPictureError, EncodedSource, RecordedSource
-from training.picture_blocks import PictureBlock, blocks_ahead
+from fishrt.video.source import DamagedPictureError, IndexedSource, RecordedSource
+from training.picture_block import PictureBlock
+from training.picture_blocks import blocks_ahead
 
 
 class Seen(NamedTuple):
@@ -152,7 +153,7 @@ class SourceReader:
     @property
     def in_blocks(self) -> bool:
         """Whether `runs` can be used, which is quicker than `frames`."""
-        return isinstance(self._source, EncodedSource) and self._preprocess.deflicker is None
+        return isinstance(self._source, IndexedSource) and self._preprocess.deflicker is None
 
     @property
     def placed(self) -> int:
@@ -191,7 +192,7 @@ class SourceReader:
             SourceError: If the source fails.
             ConfigError: If the background has another size than the pictures.
         """
-        assert isinstance(self._source, EncodedSource)
+        assert isinstance(self._source, IndexedSource)
         digest = hashlib.sha256() if not self.tally.pictures else None
         with blocks_ahead(self._source, self._preprocess, self._likely_number) as blocks:
             for block in blocks:
@@ -208,6 +209,16 @@ class SourceReader:
         self.tally.ended_early = self._source.ended_early
         if digest and self._source.alphabetical:
             self.sha256 = digest.hexdigest()
+
+    def view(self, picture: int) -> NDArray[np.uint8]:
+        """The grey picture within the region of interest, uint8 `(H, W)`, read anew.
+
+        Args:
+            picture: Which picture of the source, for which `in_blocks` holds.
+        """
+        assert isinstance(self._source, IndexedSource)
+        part = self._source.part(range(picture, picture + 1))
+        return self._preprocess.view(part.decoded(picture, part.encoded(picture)).image)
 
     def _one_by_one(self, block: PictureBlock) -> Iterator[Run]:
         entry = 0

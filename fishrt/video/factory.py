@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 from fishrt.errors import SourceError
-from fishrt.video.images import IMAGE_SUFFIXES, ImageFolder
+from fishrt.video.images import ImageFolder
+from fishrt.video.numbered_names import IMAGE_SUFFIXES
 from fishrt.video.opencv import (
     Camera,
     NetworkStream,
