@@ -219,6 +219,7 @@ class RecordingWriter:
         scratch = self.folder / f"{PROGRESS_FILE}.new"
         scratch.write_text(json.dumps(content), encoding="utf-8")
         scratch.replace(self.folder / PROGRESS_FILE)
+        self.state = dict(state)
         self._safe_at = time.monotonic()
 
     def save_quietly(self, state: Mapping[str, Any]) -> None:

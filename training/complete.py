@@ -175,7 +175,7 @@ def _label(
 def _short_splits(
     splits: Mapping[Split, tuple[int, int]], stretches: Sequence[tuple[int, int]], needed: int
 ) -> list[Finding]:
-    """Splits without room for a single labelled clip."""
+    """Splits that are empty, or without room for a single labelled clip."""
     short = {
         split.value: longest
         for split, (begin, stop) in splits.items()
@@ -184,12 +184,25 @@ def _short_splits(
     }
     if not short:
         return []
+    empty = [split for split, longest in short.items() if longest <= 0]
+    scant = [split for split in short if split not in empty]
+    said = [
+        *([f"The part for {' and '.join(empty)} is empty."] if empty else []),
+        *(
+            [
+                f"There is no room for a labelled clip ({needed} frames in a row) in the part for "
+                f"{' and '.join(scant)}."
+            ]
+            if scant
+            else []
+        ),
+        "Record longer, or change the shares in split.",
+    ]
     return [
         Finding(
             kind=FindingKind.SHORT,
             source=None,
-            sentence=f"There is no room for a labelled clip ({needed} frames in a row) in the part "
-            f"for {', '.join(short)}. Record longer, or change the shares in split.",
+            sentence=" ".join(said),
             values={split: float(max(longest, 0)) for split, longest in short.items()},
         )
     ]

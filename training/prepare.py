@@ -90,6 +90,7 @@ def prepare_recording(
     unfinished: Unfinished = Unfinished.RESUME,
     existing: Existing = Existing.KEEP,
     progress: Progress = lambda *_: None,
+    draw: Callable[[Path], None] = lambda _: None,
 ) -> RecordingMetadata:
     """Makes a recording.
 
@@ -101,6 +102,8 @@ def prepare_recording(
         unfinished: What to do with an unfinished one.
         existing: What to do with a whole one in this place.
         progress: Told how far it is.
+        draw: Draws the report into the folder, in which all else is whole by then. The folder is
+            renamed after that, so a recording that is in its place has its report.
 
     Returns:
         What `recording.yaml` holds, the findings of the footage check among it.
@@ -116,7 +119,9 @@ def prepare_recording(
     with write_recording(
         folder, layout, request.as_data(), unfinished=unfinished, existing=existing
     ) as writer:
-        return _fill(writer, request, lambda name, done: progress(name, done, total))
+        metadata = _fill(writer, request, lambda name, done: progress(name, done, total))
+        draw(writer.folder)
+        return metadata
 
 
 def check_sources(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fishrt.errors import FishrtError, RecordingError
 from fishrt.footage.policy import Damaged
+from fishrt.footage.shake import compares
 from fishrt.preprocess import Preprocessor, mean_brightness
 from fishrt.storage import read_small_file, sha256_of
 from fishrt.video import SourceFrame, SourceKind, VideoSource
@@ -112,6 +113,8 @@ class SourceReader:
 
     Attributes:
         tally: What was taken.
+        before: The picture that filled the last frame before this reader went on, by its number as
+            `placed` counts, and as `view` gives it; where the shake meter asks for it, else None.
         sha256: That of the source, as `source_sha256` gives it, if it became known on the way.
     """
 
@@ -147,6 +150,7 @@ class SourceReader:
         self._policy = damaged
         self._last: float | None = None
         self.tally = tally
+        self.before: tuple[int, NDArray[np.uint8]] | None = None
         self.sha256: str | None = None
         self._pass_over()
 
@@ -316,8 +320,10 @@ class SourceReader:
             damaged=before.damaged,
         )
         damaged = frozenset(before.damaged)
+        last = before.frames - before.repeated - 1  # the number of the picture of the last frame
         for index in range(before.pictures):
-            timestamp = self._source.skip()
+            again = compares(last) and self.placed == last and index not in damaged
+            timestamp = self._read_again(last) if again else self._source.skip()
             if timestamp is None:
                 break
             if index in damaged:
@@ -325,10 +331,24 @@ class SourceReader:
             else:
                 self._book(self._resampler.push(timestamp), timestamp)
         if self.tally != before:
-            raise RecordingError(
-                f"{before.name} is not what it was when this recording was begun; begin anew "
-                "with --restart."
-            )
+            raise self._another_source()
+
+    def _read_again(self, number: int) -> float | None:
+        """Reads a picture that may be the one that filled the last frame."""
+        try:
+            picture = self._source.read()
+        except DamagedPictureError as error:
+            raise self._another_source() from error
+        if picture is None:
+            return None
+        self.before = (number, self._preprocess.view(picture.image))
+        return picture.timestamp
+
+    def _another_source(self) -> RecordingError:
+        return RecordingError(
+            f"{self.tally.name} is not what it was when this recording was begun; begin anew with "
+            "--restart."
+        )
 
 
 def source_sha256(name: str, kind: SourceKind) -> str | None:
