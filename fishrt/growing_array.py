@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fishrt.stored_array import StoredArray
+
 # Entries are written in blocks of about this size, or number where they are small.
 BLOCK_BYTES = 1 << 20
 BLOCK_ITEMS = 4096
@@ -46,7 +48,8 @@ class GrowingArray:
             _check(path, self.dtype, item_shape, keep)
         self._file = path.open("r+b" if keep else "w+b")
         self._write_header()
-        self._file.truncate(self._file.tell() + keep * self._item_bytes)
+        self._offset = self._file.tell()
+        self._file.truncate(self._offset + keep * self._item_bytes)
         self._file.seek(0, os.SEEK_END)
         self._handed_on = self._file.tell()  # to the disk, or about to be
 
@@ -107,6 +110,11 @@ class GrowingArray:
         self._file.flush()
         if durable:
             os.fsync(self._file.fileno())
+
+    def stored(self) -> StoredArray:
+        """All entries so far, to be read from the file as they are needed."""
+        self.flush()
+        return StoredArray(self.path, self.dtype, self.item_shape, self._offset, 0, self.count)
 
     def view(self) -> NDArray[np.generic]:
         """All entries so far as a read-only memory map (an empty array if there are none)."""

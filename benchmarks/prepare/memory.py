@@ -29,11 +29,11 @@ EVERY_SECONDS = 0.05
 def memory(hours: list[float]) -> None:
     """Prints peak memory at several lengths.
 
-    FFmpeg keeps the index of an MP4 in memory, some 100 bytes a picture. An MPEG-2 video (.m2v) has
-    none; nor has the simulated tank.
+    FFmpeg keeps the index of an MP4 in memory, some 70 bytes a picture. A transport stream (.ts)
+    has none; nor has the simulated tank.
     """
     with tempfile.TemporaryDirectory() as name:
-        for suffix in (".mp4", ".m2v"):
+        for suffix in (".mp4", ".ts"):
             for length in hours:
                 video = Path(name) / f"{length:g}h{suffix}"
                 make_video(video, length * 60, (WIDTH, HEIGHT))
