@@ -23,6 +23,9 @@ from fishrt.video.source import DamagedPictureError, IndexedSource, RecordedSour
 from training.picture_block import PictureBlock
 from training.picture_blocks import blocks_ahead
 
+# From so many pixels on, pictures are made grey by the thread that makes frames.
+LARGE_PICTURE = 1 << 18
+
 
 class Seen(NamedTuple):
     """What is taken from a picture where it is decoded.
@@ -172,7 +175,11 @@ class SourceReader:
         Raises:
             SourceError: If the source fails.
         """
-        with decoded_ahead(self._source, self._look) as pictures:
+        info = self._source.info
+        small = info.width * info.height < LARGE_PICTURE
+        # a large one keeps the only thread that decodes busy enough
+        early = small or isinstance(self._source, IndexedSource)
+        with decoded_ahead(self._source, self._look if early else _as_it_is) as pictures:
             while not self._enough:
                 try:
                     picture = next(pictures, None)
@@ -181,9 +188,10 @@ class SourceReader:
                     continue
                 if picture is None:
                     break
-                repeats = self._placed(picture.timestamp)
+                seen = picture if isinstance(picture, Seen) else self._look(picture)
+                repeats = self._placed(seen.timestamp)
                 if repeats is not None:
-                    yield picture, repeats
+                    yield seen, repeats
         self.tally.ended_early = self._source.ended_early
 
     def runs(self) -> Iterator[Run]:
@@ -349,6 +357,10 @@ class SourceReader:
             f"{self.tally.name} is not what it was when this recording was begun; begin anew with "
             "--restart."
         )
+
+
+def _as_it_is(picture: SourceFrame) -> Seen | SourceFrame:
+    return picture
 
 
 def source_sha256(name: str, kind: SourceKind) -> str | None:
