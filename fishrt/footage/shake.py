@@ -71,15 +71,20 @@ def _shift(before: NDArray[np.uint8], now: NDArray[np.uint8]) -> NDArray[np.floa
     height, width = now.shape[0] // 2, now.shape[1] // 2
     window = _window(width, height)
     quarters: list[tuple[float, float, float]] = []
-    for top in (0, height):
-        for left in (0, width):
-            part = (slice(top, top + height), slice(left, left + width))
-            (dx, dy), response = cv2.phaseCorrelate(
-                before[part].astype(np.float32, "C"), now[part].astype(np.float32, "C"), window
-            )
-            quarters.append((dx, dy, response))
-            if _no_shake(quarters):  # the other quarters would change nothing, and take their time
-                return np.array([dx, dy, 0.0], np.float32)
+    parts = [
+        (slice(top, top + height), slice(left, left + width))
+        for top in (0, height)
+        for left in (0, width)
+    ]
+    # first where least changes: one that stands still is enough to know
+    parts.sort(key=lambda part: cv2.norm(before[part], now[part], cv2.NORM_L1))
+    for part in parts:
+        (dx, dy), response = cv2.phaseCorrelate(
+            before[part].astype(np.float32, "C"), now[part].astype(np.float32, "C"), window
+        )
+        quarters.append((dx, dy, response))
+        if _no_shake(quarters):  # the other quarters would change nothing, and take their time
+            return np.array([dx, dy, 0.0], np.float32)
     measured = np.asarray(quarters, np.float32)
     middle = np.median(measured[:, :2], axis=0)
     agree = bool((np.abs(measured[:, :2] - middle) <= AGREEMENT).all())
