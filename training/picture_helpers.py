@@ -35,9 +35,10 @@ from fishrt.video.source import PicturePart
 from training.picture_block import PictureBlock, look_at
 
 # To start them takes as long as to read so many pictures without them.
-WORTH_PICTURES = 3_000
-# What helpers share, because it is imported before they are forked.
-PRELOADED = ["__main__", __name__]
+WORTH_PICTURES = 6_000
+# What helpers share, because it is imported before they are forked: this, and what the script
+# `fishrt` imports, which every helper looks into.
+PRELOADED = [__name__, *({"fishrt.cli"} & sys.modules.keys())]
 END_SECONDS = 5.0  # for a helper that is told to end; it has nothing to do
 
 
