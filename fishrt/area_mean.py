@@ -18,13 +18,17 @@ LARGEST_SUM = (2**31 - 1) // 255
 SMALLEST_SHRINKAGE = 8
 
 
-def area_mean(view: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+def area_mean(
+    view: NDArray[np.uint8], height: int, width: int, out: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
     """Resizes a picture so that every pixel is the mean of the area that it stands for.
 
     Args:
         view: uint8 `(H, W)`.
         height: Wanted height in pixels.
         width: Wanted width in pixels.
+        out: Where the result goes, uint8 `(height, width)` without gaps in memory; None for a new
+            array.
 
     Returns:
         uint8 `(height, width)`, rounded to the nearest grey level.
@@ -33,8 +37,12 @@ def area_mean(view: NDArray[np.uint8], height: int, width: int) -> NDArray[np.ui
     whole = rows % height == 0 and columns % width == 0
     small = view.size < SMALLEST_SHRINKAGE * height * width
     if whole or small or view.size > LARGEST_SUM or rows < height or columns < width:
-        return np.asarray(cv2.resize(view, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-    return _by_integral(view, height, width)
+        return np.asarray(cv2.resize(view, (width, height), out, 0, 0, cv2.INTER_AREA), np.uint8)
+    mean = _by_integral(view, height, width)
+    if out is None:
+        return mean
+    out[...] = mean
+    return out
 
 
 def _by_integral(view: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

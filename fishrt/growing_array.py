@@ -6,9 +6,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fishrt.stored_array import StoredArray
+
 # Entries are written in blocks of about this size, or number where they are small.
 BLOCK_BYTES = 1 << 20
 BLOCK_ITEMS = 4096
+# After so many the system is asked to begin with writing to the disk. By itself it would collect
+# gigabytes, and whoever makes them durable waits for all of them.
+WRITEBACK_BYTES = 1 << 26
 
 
 class GrowingArray:
@@ -43,8 +48,10 @@ class GrowingArray:
             _check(path, self.dtype, item_shape, keep)
         self._file = path.open("r+b" if keep else "w+b")
         self._write_header()
-        self._file.truncate(self._file.tell() + keep * self._item_bytes)
+        self._offset = self._file.tell()
+        self._file.truncate(self._offset + keep * self._item_bytes)
         self._file.seek(0, os.SEEK_END)
+        self._handed_on = self._file.tell()  # to the disk, or about to be
 
     @property
     def _item_bytes(self) -> int:
@@ -104,6 +111,11 @@ class GrowingArray:
         if durable:
             os.fsync(self._file.fileno())
 
+    def stored(self) -> StoredArray:
+        """All entries so far, to be read from the file as they are needed."""
+        self.flush()
+        return StoredArray(self.path, self.dtype, self.item_shape, self._offset, 0, self.count)
+
     def view(self) -> NDArray[np.generic]:
         """All entries so far as a read-only memory map (an empty array if there are none)."""
         self.flush()
@@ -130,6 +142,15 @@ class GrowingArray:
         except OSError:  # half a block on a full disk: the next try begins where this one did
             self._file.seek(at)
             raise
+        self._begin_writeback(at + entries.nbytes)
+
+    def _begin_writeback(self, stop: int) -> None:
+        size = stop - self._handed_on
+        if size < WRITEBACK_BYTES or not hasattr(os, "posix_fadvise"):
+            return
+        # Linux takes "not needed" for a reason to write; what is not yet written stays in memory
+        os.posix_fadvise(self._file.fileno(), self._handed_on, size, os.POSIX_FADV_DONTNEED)
+        self._handed_on = stop
 
     def _write_header(self) -> None:
         # numpy pads the header so that the first dimension can be written anew in place

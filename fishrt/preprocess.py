@@ -102,11 +102,15 @@ class Preprocessor:
         """
         return crop(to_grey(image), self.roi)
 
-    def frame(self, view: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def frame(
+        self, view: NDArray[np.uint8], out: NDArray[np.uint8] | None = None
+    ) -> NDArray[np.uint8]:
         """The second half: from what `view` gives to a frame.
 
         Args:
             view: uint8 `(roi height, roi width)`.
+            out: Where the frame goes, uint8 `(height, width)` without gaps in memory; None for a
+                new array.
 
         Returns:
             uint8 `(height, width)`, bright animals on a dark background.
@@ -130,9 +134,12 @@ class Preprocessor:
                 view = cv2.subtract(self.background, view)
         elif self.polarity is Polarity.DARK:
             view = cv2.bitwise_not(view)
-        if view.shape == (self.height, self.width):
+        if view.shape != (self.height, self.width):
+            return area_mean(view, self.height, self.width, out)
+        if out is None:
             return np.ascontiguousarray(view)
-        return area_mean(view, self.height, self.width)
+        out[...] = view
+        return out
 
 
 def make_preprocessor(

@@ -161,6 +161,11 @@ class Recording:
     background: NDArray[np.uint8] | None = None
 
     @property
+    def name(self) -> str:
+        """Name of its folder, the same before and after it is put into its place."""
+        return self.folder.name.removesuffix(PARTIAL_SUFFIX)
+
+    @property
     def label_energy(self) -> NDArray[np.float64]:
         """Motion energy that the labels come from, float64 `(T - 1,)`: mended where it was."""
         mended = self.folder / LABEL_ENERGY_FILE

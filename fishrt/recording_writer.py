@@ -24,6 +24,7 @@ from fishrt.growing_array import GrowingArray
 from fishrt.motion import LabelRule, burst_labels, frame_change
 from fishrt.recording import METADATA_FILE, RecordingMetadata, partial_folder
 from fishrt.storage import LOCK_FILE, locked, refuse_foreign, replace_folder
+from fishrt.stored_array import Entries, StoredArray
 
 PROGRESS_FILE = "progress.json"
 PROGRESS_VERSION = 2
@@ -189,9 +190,9 @@ class RecordingWriter:
         """
         self._notes[name].append(values)
 
-    def entries(self, name: str) -> NDArray[Any]:
-        """All entries so far of `motion_energy`, a track or notes, a read-only memory map."""
-        return {"motion_energy": self._energy, **self._tracks, **self._notes}[name].view()
+    def entries(self, name: str) -> StoredArray:
+        """All entries so far of `motion_energy`, a track or notes."""
+        return {"motion_energy": self._energy, **self._tracks, **self._notes}[name].stored()
 
     @property
     def due(self) -> bool:
@@ -219,6 +220,7 @@ class RecordingWriter:
         scratch = self.folder / f"{PROGRESS_FILE}.new"
         scratch.write_text(json.dumps(content), encoding="utf-8")
         scratch.replace(self.folder / PROGRESS_FILE)
+        self.state = dict(state)
         self._safe_at = time.monotonic()
 
     def save_quietly(self, state: Mapping[str, Any]) -> None:
@@ -226,12 +228,11 @@ class RecordingWriter:
         with contextlib.suppress(OSError, ValueError):
             self.safe(state)
 
-    def label(self, energy: NDArray[np.float64], rule: LabelRule) -> None:
+    def label(self, energy: Entries, rule: LabelRule) -> None:
         """Computes the burst labels.
 
         Args:
-            energy: The motion energy that they come from, float64 `(T - 1,)`; may be a memory
-                map.
+            energy: The motion energy that they come from, float64 `(T - 1,)`.
             rule: The label rule.
         """
         labels = self._array("burst_label", np.uint8, (), 0)

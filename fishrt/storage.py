@@ -156,10 +156,11 @@ def read_small_file(path: str) -> bytes:
     """
     file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
-        content = more = os.read(file, SMALL_FILE_BYTES)
-        if len(content) < SMALL_FILE_BYTES and len(content) == os.fstat(file).st_size:
+        content = os.read(file, SMALL_FILE_BYTES)
+        more = os.read(file, SMALL_FILE_BYTES)  # is quicker than to ask for the size
+        if not more:
             return content
-        parts = [content]
+        parts = [content, more]
         while more:
             parts.append(more := os.read(file, LARGE_FILE_BYTES))
         return b"".join(parts)

@@ -71,6 +71,9 @@ def test_simulate_writes_the_tank_and_its_true_state(tank):
         assert np.array_equal(recording.frames[index], small)
     for name, expected in stack_states(states).items():
         assert np.array_equal(truth[name][:50], expected), name
+    assert cv2.imread(str(tank / "report.png")).shape[0] > 800
+    example = cv2.imread(str(tank / "examples" / "00000000.png"), cv2.IMREAD_GRAYSCALE)
+    assert np.array_equal(example, simulated.render(states[0]))
 
 
 def test_simulate_writes_a_video(tmp_path):

@@ -16,15 +16,14 @@ from hypothesis import strategies as st
 from fishrt.config import Config, override_config
 from fishrt.errors import ConfigError, SourceError
 from fishrt.footage.policy import Damaged
-from fishrt.footage.shake import STRIDE
 from fishrt.preprocess import Preprocessor
 from fishrt.recording_writer import Existing
 from fishrt.video import SourceKind
-from fishrt.video.images import ImageFolder
+from fishrt.video.images import FolderPart, ImageFolder
 from fishrt.video.in_order import DoneInOrder, done_in_order
 from fishrt.video.resample import Placement, Resampler
 from training import picture_blocks
-from training.picture_blocks import look_at
+from training.picture_block import look_at
 from training.prepare import PrepareRequest, prepare_recording
 from training.source_reader import SourceReader, source_sha256
 
@@ -52,12 +51,12 @@ def prepare(folder: Path, target: Path, *, block: int | None, **options: object)
         if block is None:
             patch.setattr(SourceReader, "in_blocks", False)
         else:
-            patch.setattr(picture_blocks, "BLOCK_PICTURES", block)
+            patch.setattr(picture_blocks, "block_size", lambda _: block)
         return prepare_recording(request, target, existing=Existing.REPLACE)
 
 
-def same_arrays(a: Path, b: Path, *, shift: bool = True) -> None:
-    for name in ARRAYS if shift else ARRAYS[:-1]:
+def same_arrays(a: Path, b: Path) -> None:
+    for name in ARRAYS:
         one, other = (np.load(folder / f"{name}.npy") for folder in (a, b))
         assert one.dtype == other.dtype
         np.testing.assert_array_equal(one, other)
@@ -100,7 +99,7 @@ def test_stopped_in_a_block_it_goes_on_to_the_same(tmp_path: Path, stop: int) ->
     make_folder(folder, [n for n in range(70) if n != 33], set())
     metadata = prepare(folder, tmp_path / "r", block=8)
     assert metadata == prepare(folder, tmp_path / "whole", block=None)
-    same_arrays(tmp_path / "r", tmp_path / "whole", shift=kept % STRIDE != STRIDE - 1)
+    same_arrays(tmp_path / "r", tmp_path / "whole")
 
 
 def test_the_digest_of_names_in_another_order(tmp_path: Path) -> None:
@@ -111,22 +110,27 @@ def test_the_digest_of_names_in_another_order(tmp_path: Path) -> None:
     assert metadata.sources[0].sha256 == expected  # type: ignore[attr-defined]
 
 
-def test_views_that_nobody_expected_are_read_again(tmp_path: Path) -> None:
+def whole_folder(folder: Path) -> FolderPart:
+    part = ImageFolder(folder, 30.0).claim(1000)
+    assert part is not None
+    return part
+
+
+def test_what_is_measured_in_a_block(tmp_path: Path) -> None:
     make_folder(folder := tmp_path / "pictures", list(range(40)), {3})
-    source = ImageFolder(folder, 30.0)
-    block = look_at(source, range(40), Preprocessor(9, 12), 0)
+    out = np.empty((40, 9, 12), np.uint8)
+    block = look_at(whole_folder(folder), Preprocessor(9, 12), 0, out)
     assert list(block.errors) == [3]
     assert len(block.frames) == len(block.whole) == 39
-    assert sorted(block.views) == [13, 14, 28, 29]
-    for entry in range(39):
-        expected = np.random.default_rng(block.whole[entry]).integers(0, 256, (18, 24), np.uint8)
-        np.testing.assert_array_equal(block.view(entry), expected)
+    assert np.shares_memory(block.frames, out)
+    assert [block.picture(entry) for entry in (0, 2, 3, 38)] == [0, 2, 4, 39]
+    assert sorted(block.shifts) == [14, 29]
 
 
 def test_a_background_of_another_size_is_told_as_it_is(tmp_path: Path) -> None:
     make_folder(folder := tmp_path / "pictures", [0, 1], set())
     wrong = Preprocessor(9, 12, background=np.zeros((5, 5), np.uint8))
-    block = look_at(ImageFolder(folder, 30.0), range(2), wrong, 0)
+    block = look_at(whole_folder(folder), wrong, 0, np.empty((2, 9, 12), np.uint8))
     assert isinstance(block.errors[0], ConfigError)
     assert not block.whole
 

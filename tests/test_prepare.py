@@ -1,5 +1,6 @@
 """`fishrt prepare`: any footage becomes the same recording, whatever happens on the way."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -35,6 +36,7 @@ from fishrt.video.factory import open_recorded
 from training.complete import LabelOptions
 from training.prepare import PrepareRequest, check_sources, prepare_recording
 from training.recording_report import write_report
+from training.simulated import record_simulation
 
 COUNT = 240
 SMALL = override_config(
@@ -287,7 +289,9 @@ def test_skipping_is_reading_without_looking(
 SLOWLY = """
 import sys, time
 import fishrt.recording_writer as writer
+import training.picture_helpers as helpers
 from fishrt.cli import main
+helpers.WORTH_PICTURES = 0
 writer.SAFE_EVERY_SECONDS = 0.02
 append = writer.RecordingWriter.append
 def slow(self, *frame, **values):
@@ -313,14 +317,35 @@ def progress_of(folder: Path) -> int:
 
 def stop_in_the_middle(arguments: list[str], folder: Path, how: signal.Signals) -> tuple[int, str]:
     process = subprocess.Popen(
-        [sys.executable, "-c", SLOWLY, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-c", SLOWLY, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
     )
     deadline = time.monotonic() + 60
     while progress_of(folder) < 60 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
-    process.send_signal(how)
+    if how is signal.SIGINT:
+        os.killpg(process.pid, how)  # as the terminal does: helpers get it, too
+    else:
+        process.send_signal(how)
     errors = process.communicate(timeout=60)[1]
+    while (left := processes_of_session(process.pid)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not left
     return process.returncode, errors.decode()
+
+
+def processes_of_session(session: int) -> list[str]:
+    """Those of a session that live, where the system tells."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            name, _, fields = path.read_text().rpartition(") ")
+            state, _, _, own = fields.split()[:4]
+            if int(own) == session and state != "Z":
+                found.append(name)
+    return found
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
@@ -348,6 +373,7 @@ def test_killed_it_goes_on_where_it_was(
     code, said = stop_in_the_middle([*command, "-o", str(broken), *SETTINGS], broken, how)
     assert code == (-9 if how is signal.SIGKILL else 130)
     assert ("fishrt: interrupted." in said) == (how is signal.SIGINT)
+    assert "Traceback" not in said
     with pytest.raises(RecordingError, match="not finished"):
         load_recording(broken)
     assert 60 <= progress_of(broken) < 216
@@ -358,6 +384,73 @@ def test_killed_it_goes_on_where_it_was(
     assert len(load_recording(whole).frames) == 216
     for path in sorted((whole / "truth").glob("*.npy")):
         np.testing.assert_array_equal(np.load(broken / "truth" / path.name), np.load(path))
+
+
+# 14 frames: between the two pictures of the first pair; in the slower video that is at 17
+@pytest.mark.parametrize("stop", [14, 15, 17, 29])
+@pytest.mark.parametrize("kind", ["video", "folder", "blocks", "demo", "simulate"])
+def test_stopped_at_any_frame_no_shift_is_lost(
+    tmp_path: Path,
+    folder: Path,
+    pictures: list[NDArray[np.uint8]],
+    kind: str,
+    stop: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sources = {"folder": folder, "blocks": folder, "demo": "demo:3"}
+    if kind == "video":  # slower than the model, so that frames are not pictures
+        sources["video"] = write_video(tmp_path / "v.mp4", pictures[:60], fps=24.0)
+    if kind == "blocks":
+        monkeypatch.setattr("training.picture_blocks.block_size", lambda _: 1)
+    deflicker = override_config(SMALL, [f"preprocess.deflicker={str(kind == 'folder').lower()}"])
+
+    def make(target: Path, stop_at: int | None) -> None:
+        def stop_there(*told: str | int | None) -> None:
+            done = told[0] if kind == "simulate" else told[1]
+            if stop_at is not None and isinstance(done, int) and done >= stop_at:
+                raise KeyboardInterrupt
+
+        if kind == "simulate":
+            record_simulation(TankSpec(seed=3), 45, SMALL, target, progress=stop_there)
+        else:
+            one = request(sources[kind], config=deflicker, minutes=45 / 1800)
+            prepare_recording(one, target, progress=stop_there)
+
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path / "broken", stop)
+    assert progress_of(tmp_path / "broken") in (stop, stop + 1)
+    make(tmp_path / "broken", None)
+    make(tmp_path / "whole", None)
+    shifts = [np.load(tmp_path / name / "shift.npy") for name in ("broken", "whole")]
+    np.testing.assert_array_equal(*shifts)
+    assert len(shifts[0]) == (2 if kind == "video" else 3)
+
+
+def test_a_report_that_was_not_finished_is_made_by_the_next_run(
+    tmp_path: Path, folder: Path
+) -> None:
+    def killed(partial: Path) -> None:
+        assert (partial / "recording.yaml").exists()
+        raise KeyboardInterrupt
+
+    for draw in (killed, write_report):
+        with contextlib.suppress(KeyboardInterrupt):
+            prepare_recording(request(folder), tmp_path / "r", draw=draw)
+        assert (tmp_path / "r").exists() == (draw is write_report)
+    assert (tmp_path / "r" / "report.png").exists()
+    prepare_recording(request(folder), tmp_path / "other")
+    same(load_recording(tmp_path / "r"), load_recording(tmp_path / "other"))
+
+
+def test_an_empty_part_is_called_empty(tmp_path: Path, folder: Path) -> None:
+    config = override_config(SMALL, ["split.validation=0.01", "split.guard=30"])
+    findings = prepare_recording(request(folder, config=config), tmp_path / "r").findings
+    (short,) = [finding for finding in findings if finding.kind is FindingKind.SHORT]
+    assert short.sentence == (
+        "The part for validation is empty. There is no room for a labelled clip (16 frames in a "
+        "row) in the part for test. Record longer, or change the shares in split."
+    )
+    assert short.values == {"validation": 0.0, "test": 8.0}
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from numpy.typing import NDArray
 
+from fishrt import growing_array
 from fishrt.clip import ClipGeometry
 from fishrt.config import LabelConfig, PreprocessConfig, SplitConfig
 from fishrt.errors import RecordingError
@@ -201,3 +202,16 @@ def test_pickled_arrays_are_never_loaded(folder: Path) -> None:
     np.save(folder / "motion_energy.npy", np.array([print], object), allow_pickle=True)
     with pytest.raises(RecordingError, match="damaged"):
         load_recording(folder)
+
+
+def test_an_array_that_the_system_is_asked_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(growing_array, "WRITEBACK_BYTES", 1000)
+    monkeypatch.setattr(growing_array, "BLOCK_BYTES", 512)
+    rows = np.random.default_rng(0).integers(0, 256, (400, 7, 9), np.uint8)
+    growing = growing_array.GrowingArray(tmp_path / "a.npy", np.uint8, (7, 9))
+    for start in range(0, 400, 10):
+        growing.extend(rows[start : start + 10])
+    np.testing.assert_array_equal(growing.view(), rows)
+    growing.close()

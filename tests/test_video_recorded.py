@@ -6,6 +6,7 @@ import re
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -30,6 +31,7 @@ from fishrt.video import (
 )
 from fishrt.video import live as live_module
 from fishrt.video.background import learn_background
+from fishrt.video.numbered_names import numbered_pictures
 
 HEIGHT, WIDTH = 48, 64
 COUNT = 30
@@ -296,13 +298,42 @@ def test_the_background_is_learned_around_damaged_pictures(folder: Path) -> None
     np.testing.assert_array_equal(learn_background(str(folder), config), expected)
 
 
+@pytest.mark.parametrize(
+    ("names", "numbers", "alike"),
+    [
+        (["a_007.png", "a_010.png", "a_003.png", "notes.txt", ".a_1.png"], [3, 7, 10], True),
+        (["7.png", "10.png", "3.png"], [3, 7, 10], False),
+        (["007.png", "010.PNG"], [7, 10], False),
+        (["007.png", "cover.png"], [7], False),
+        (["cover.png", "1.jpg"], [1], False),
+        ([f"{10**20 + 5}.png", f"{10**20 + 9}.png"], [10**20 + 5, 10**20 + 9], False),
+        (["12a3b.png", "12a4b.png"], [3, 4], True),
+    ],
+)
+def test_names_in_the_order_of_their_numbers(
+    tmp_path: Path, names: list[str], numbers: list[int], alike: bool
+) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    found = numbered_pictures(tmp_path)
+    assert found.numbers.tolist() == numbers
+    by_number = {number: name for name in names for number in numbers if str(number) in name}
+    assert found.all() == [by_number[number] for number in numbers]
+    assert found.name(len(numbers) - 1) == by_number[numbers[-1]]
+    assert (found.pattern is not None) == alike
+    pictures = sorted(n for n in names if n.lower().endswith(("png", "jpg")) and n[0] != ".")
+    assert found.alphabetical == (found.all() == pictures)
+
+
 def test_claimed_pictures_can_be_decoded_in_any_order(folder: Path) -> None:
     source, other = open_recorded(str(folder)), open_recorded(str(folder))
     assert isinstance(source, IndexedSource)
-    claims = list(iter(source.claim, None))
+    parts = list(iter(partial(source.claim, 7), None))
+    assert [len(part.pictures) for part in parts] == [7, 7, 6]
     assert source.read() is None
-    for decode, expected in reversed(list(zip(claims, read_all(other), strict=True))):
-        picture = decode()
+    claimed = [(part, index) for part in parts for index in part.pictures]
+    for (part, index), expected in reversed(list(zip(claimed, read_all(other), strict=True))):
+        picture = part.decoded(index, part.encoded(index))
         assert (picture.index, picture.timestamp) == (expected.index, expected.timestamp)
         np.testing.assert_array_equal(picture.image, expected.image)
 

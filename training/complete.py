@@ -1,12 +1,11 @@
 """From footage that was taken to a whole recording: check, threshold, labels, splits."""
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fishrt.config import Config, LabelConfig
 from fishrt.footage.check import check_footage
@@ -25,6 +24,7 @@ from fishrt.recording import (
     split_borders,
 )
 from fishrt.recording_writer import RecordingWriter
+from fishrt.stored_array import StoredArray
 from training.source_reader import SourceTally
 
 BLOCK = 1 << 16  # motion energies mended at a time, so that memory does not grow
@@ -101,17 +101,19 @@ def complete_recording(
 
 
 def _measured(tally: SourceTally, writer: RecordingWriter, fps: float) -> SourceFootage:
-    own = slice(tally.first, tally.stop)
     shift = writer.entries("shift")
-    measured = (shift[:, 0] >= tally.first) & (shift[:, 0] < tally.stop)
+    borders = [
+        bisect_left(range(len(shift)), frame, key=lambda k: shift[k : k + 1][0, 0])
+        for frame in (tally.first, tally.stop)
+    ]
     return SourceFootage(
         name=tally.name,
         fps=fps,
         declared_fps=tally.declared_fps,
         measured_fps=tally.measured_fps,
-        motion_energy=writer.entries("motion_energy")[tally.first : max(tally.stop - 1, 0)],
-        brightness=writer.entries("brightness")[own],
-        shift=shift[measured, 1:],
+        motion_energy=writer.entries("motion_energy").part(tally.first, tally.stop - 1),
+        brightness=writer.entries("brightness").part(tally.first, tally.stop),
+        shift=shift.part(*borders),
         segments=tuple((a - tally.first, b - tally.first) for a, b in _stretches(tally)),
         repeated=tally.repeated,
         lost=tally.lost,
@@ -125,25 +127,23 @@ def _stretches(tally: SourceTally) -> list[tuple[int, int]]:
     return list(pairwise((tally.first, *tally.gaps, tally.stop)))
 
 
-def _parts(
-    energy: NDArray[np.float64], tallies: Sequence[SourceTally]
-) -> list[NDArray[np.float64]]:
-    return [energy[tally.first : max(tally.stop - 1, 0)] for tally in tallies]
+def _parts(energy: StoredArray, tallies: Sequence[SourceTally]) -> list[StoredArray]:
+    return [energy.part(tally.first, tally.stop - 1) for tally in tallies]
 
 
 def _mended(
     writer: RecordingWriter,
-    energy: NDArray[np.float64],
+    energy: StoredArray,
     tallies: Sequence[SourceTally],
     peaks: Sequence[PeriodicPeaks | None],
-) -> NDArray[Any]:
+) -> StoredArray:
     """The motion energy that labels come from; kept as `label_energy.npy` where it differs."""
     if not any(peaks):
         return energy
     mended = GrowingArray(writer.folder / LABEL_ENERGY_FILE, np.float64)
     for tally, peak in zip(tallies, peaks, strict=True):
         # the entry between two sources belongs to neither and is copied
-        own = energy[tally.first : min(tally.stop, len(energy))]
+        own = energy.part(tally.first, tally.stop)
         for start in range(0, len(own), BLOCK):
             stop = min(start + BLOCK, len(own))
             mended.extend(
@@ -151,15 +151,15 @@ def _mended(
                 if peak is None
                 else interpolate_peaks(own, peak.period, peak.phase, start, stop)
             )
-    view = mended.view()
+    stored = mended.stored()
     mended.close()
-    return view
+    return stored
 
 
 def _label(
     label: LabelConfig,
     options: LabelOptions,
-    energy: NDArray[np.float64],
+    energy: StoredArray,
     stretches: Sequence[tuple[int, int]],
     train: tuple[int, int],
 ) -> LabelConfig:
@@ -175,7 +175,7 @@ def _label(
 def _short_splits(
     splits: Mapping[Split, tuple[int, int]], stretches: Sequence[tuple[int, int]], needed: int
 ) -> list[Finding]:
-    """Splits without room for a single labelled clip."""
+    """Splits that are empty, or without room for a single labelled clip."""
     short = {
         split.value: longest
         for split, (begin, stop) in splits.items()
@@ -184,12 +184,25 @@ def _short_splits(
     }
     if not short:
         return []
+    empty = [split for split, longest in short.items() if longest <= 0]
+    scant = [split for split in short if split not in empty]
+    said = [
+        *([f"The part for {' and '.join(empty)} is empty."] if empty else []),
+        *(
+            [
+                f"There is no room for a labelled clip ({needed} frames in a row) in the part for "
+                f"{' and '.join(scant)}."
+            ]
+            if scant
+            else []
+        ),
+        "Record longer, or change the shares in split.",
+    ]
     return [
         Finding(
             kind=FindingKind.SHORT,
             source=None,
-            sentence=f"There is no room for a labelled clip ({needed} frames in a row) in the part "
-            f"for {', '.join(short)}. Record longer, or change the shares in split.",
+            sentence=" ".join(said),
             values={split: float(max(longest, 0)) for split, longest in short.items()},
         )
     ]

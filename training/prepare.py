@@ -27,7 +27,7 @@ from fishrt.stored_background import save_background, stored_background
 from fishrt.video import SourceInfo, SourceKind, VideoSource
 from fishrt.video.background import learn_common_background
 from fishrt.video.factory import absolute_source, open_recorded
-from fishrt.video.source import EncodedSource
+from fishrt.video.source import IndexedSource
 from training.complete import LabelOptions, complete_recording
 from training.record_source import record_source
 from training.source_reader import SourceReader, SourceTally, source_sha256
@@ -90,6 +90,7 @@ def prepare_recording(
     unfinished: Unfinished = Unfinished.RESUME,
     existing: Existing = Existing.KEEP,
     progress: Progress = lambda *_: None,
+    draw: Callable[[Path], None] = lambda _: None,
 ) -> RecordingMetadata:
     """Makes a recording.
 
@@ -101,6 +102,8 @@ def prepare_recording(
         unfinished: What to do with an unfinished one.
         existing: What to do with a whole one in this place.
         progress: Told how far it is.
+        draw: Draws the report into the folder, in which all else is whole by then. The folder is
+            renamed after that, so a recording that is in its place has its report.
 
     Returns:
         What `recording.yaml` holds, the findings of the footage check among it.
@@ -110,13 +113,14 @@ def prepare_recording(
         OutputError: If the folder cannot be written; what was written is kept.
         RecordingError: If an unfinished recording of something else is in the way.
     """
-    total = _look_at_all(request)
     clip = request.config.clip
     layout = Layout(clip.height, clip.width, tracks=MEASURED_TRACKS, notes=MEASURED_NOTES)
     with write_recording(
         folder, layout, request.as_data(), unfinished=unfinished, existing=existing
     ) as writer:
-        return _fill(writer, request, lambda name, done: progress(name, done, total))
+        metadata = _fill(writer, request, progress)
+        draw(writer.folder)
+        return metadata
 
 
 def check_sources(
@@ -134,7 +138,6 @@ def check_sources(
     Raises:
         SourceError: If a source cannot be read.
     """
-    total = _look_at_all(request)
     clip = request.config.clip
     layout = Layout(
         clip.height, clip.width, frames=False, tracks=MEASURED_TRACKS, notes=MEASURED_NOTES
@@ -143,25 +146,34 @@ def check_sources(
         tempfile.TemporaryDirectory(prefix="fishrt-check-") as scratch,
         write_recording(Path(scratch) / "check", layout, request.as_data()) as writer,
     ):
-        return _fill(writer, request, lambda name, done: progress(name, done, total))
+        return _fill(writer, request, progress)
 
 
-def _look_at_all(request: PrepareRequest) -> int | None:
+def _look_at_all(request: PrepareRequest, first: int) -> tuple[int | None, VideoSource | None]:
     """Opens every source once, so that a wrong name shows at once and not after hours.
 
+    Args:
+        request: The sources.
+        first: The one that will be read first.
+
     Returns:
-        How many frames there will be, about; None where that is not known.
+        How many frames there will be, about, None where that is not known; and the first one,
+        open, if it lies on the disk, because some take time and memory to open.
     """
     total: float | None = 0.0
-    for text in request.sources:
+    kept: VideoSource | None = None
+    for index, text in enumerate(request.sources):
         if "://" in text:  # a stream would be connected to twice
             total = None
             continue
         source = _open(text, request)
-        source.close()
+        if index == first and source.info.kind in (SourceKind.FILE, SourceKind.IMAGES):
+            kept = source
+        else:
+            source.close()
         frames = _frames_in(source.info, request)
         total = total + frames if total is not None and frames is not None else None
-    return None if total is None else round(total)
+    return None if total is None else round(total), kept
 
 
 def _frames_in(info: SourceInfo, request: PrepareRequest) -> float | None:
@@ -180,11 +192,16 @@ def _open(text: str, request: PrepareRequest) -> VideoSource:
 
 
 def _fill(
-    writer: RecordingWriter, request: PrepareRequest, progress: Callable[[str, int], None]
+    writer: RecordingWriter, request: PrepareRequest, progress: Progress
 ) -> RecordingMetadata:
-    background = _background(writer.folder, request)
     tallies = [SourceTally(**data) for data in writer.state.get("tallies", [])]
     number = int(writer.state.get("source", 0))
+    total, opened = _look_at_all(request, number)
+    background = _background(writer.folder, request)
+
+    def tell(name: str, done: int) -> None:
+        progress(name, done, total)
+
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="fishrt-sha256") as pool:
 
         def read_again(tally: SourceTally) -> Future[str | None]:
@@ -193,13 +210,15 @@ def _fill(
         hashes: list[Future[str | None] | str] = [read_again(tally) for tally in tallies]
         for index in range(number, len(request.sources)):
             resumes = index == number and bool(writer.state.get("inside"))
-            with contextlib.closing(_open(request.sources[index], request)) as source:
+            source = opened or _open(request.sources[index], request)
+            opened = None
+            with contextlib.closing(source):
                 anew = not resumes or source.info.is_live
                 if anew:
                     tallies.append(SourceTally(source.info.name, source.info.kind, writer.count))
-                    if not isinstance(source, EncodedSource):
+                    if not isinstance(source, IndexedSource):
                         hashes.append(read_again(tallies[-1]))
-                known = _take(writer, request, source, background, _Place(tallies, index), progress)
+                known = _take(writer, request, source, background, _Place(tallies, index), tell)
                 if len(hashes) < len(tallies):
                     hashes.append(known or read_again(tallies[-1]))
         return complete_recording(
@@ -252,7 +271,7 @@ def _take(
     )
     place.tallies[-1] = tally = reader.tally
     if tally.frames and preprocess.deflicker:
-        preprocess.deflicker.reset(writer.entries("brightness")[tally.first :][-60:])
+        preprocess.deflicker.reset(writer.entries("brightness").part(tally.first, tally.stop)[-60:])
     try:
         record_source(
             writer, reader, preprocess, lambda: writer.safe(place.as_data(inside=True)), progress

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fishrt.footage.shake import ShakeMeter, compares
+from fishrt.footage.shake import ShakeMeter, compared, ends_pair
 from fishrt.preprocess import Preprocessor
 from fishrt.recording_writer import RecordingWriter
 from training.source_reader import Run, SourceReader
@@ -39,30 +39,37 @@ def record_source(
         OSError: If they cannot be written.
     """
     meter = ShakeMeter()
+    if reader.before is not None:
+        meter.push(*reader.before)
     if reader.in_blocks:
         for run in reader.runs():
-            _record_run(writer, meter, run)
+            _record_run(writer, reader, meter, run)
             _after(writer, reader, keep_safe, progress)
         return
     for seen, repeats in reader.frames():
         frame = preprocess.frame(seen.view)
         writer.repeat(repeats)
-        if writer.count in EXAMPLE_FRAMES:
-            _keep_example(writer.folder, writer.count, seen.view)
+        keep_example(writer, seen.view)
         note_shift(writer, writer.count, meter.push(reader.placed - 1, seen.view))
         writer.append(frame, brightness=seen.brightness)
         _after(writer, reader, keep_safe, progress)
 
 
-def _record_run(writer: RecordingWriter, meter: ShakeMeter, run: Run) -> None:
+def _record_run(writer: RecordingWriter, reader: SourceReader, meter: ShakeMeter, run: Run) -> None:
     writer.repeat(run.repeats)
     block, first, stop = run.block, run.entries.start, run.entries.stop
-    for entry in run.entries:
-        frame, number = writer.count + entry - first, run.number + entry - first
-        if frame in EXAMPLE_FRAMES:
-            _keep_example(writer.folder, frame, block.view(entry))
-        if compares(number):
-            note_shift(writer, frame, meter.push(number, block.view(entry)))
+    for frame in EXAMPLE_FRAMES:
+        if (entry := frame - writer.count + first) in run.entries:
+            _write_example(writer.folder, frame, reader.view(block.picture(entry)))
+    for number in compared(range(run.number, run.number + len(run.entries))):
+        entry = number - run.number + first
+        if ends_pair(number) and entry > first and entry in block.shifts:
+            shift: NDArray[np.float32] | None = block.shifts[entry]
+        elif not ends_pair(number) and entry + 1 < stop and entry + 1 in block.shifts:
+            continue  # measured with the next one
+        else:
+            shift = meter.push(number, reader.view(block.picture(entry)))
+        note_shift(writer, writer.count + entry - first, shift)
     writer.extend(
         block.frames[first:stop],
         block.energy[first : stop - 1],
@@ -87,6 +94,12 @@ def note_shift(writer: RecordingWriter, frame: int, shift: NDArray[np.float32] |
         writer.note("shift", np.array([frame, *shift], np.float64))
 
 
-def _keep_example(folder: Path, frame: int, view: NDArray[np.uint8]) -> None:
+def keep_example(writer: RecordingWriter, view: NDArray[np.uint8]) -> None:
+    """Keeps the camera picture of the frame that is written next, if it is one for the report."""
+    if writer.count in EXAMPLE_FRAMES:
+        _write_example(writer.folder, writer.count, view)
+
+
+def _write_example(folder: Path, frame: int, view: NDArray[np.uint8]) -> None:
     (folder / EXAMPLES_FOLDER).mkdir(exist_ok=True)
     cv2.imwrite(str(folder / EXAMPLES_FOLDER / f"{frame:08d}.png"), view)

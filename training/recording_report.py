@@ -58,7 +58,7 @@ def draw_recording(recording: Recording) -> Figure:
     )
     _plot_background(recording, figure.add_subplot(grid[2, EXAMPLES]))
     _plot_ranges(recording, figure.add_subplot(grid[3, EXAMPLES]))
-    figure.suptitle(f"{recording.folder.name}: {_summary(recording)}", fontsize=11)
+    figure.suptitle(f"{recording.name}: {_summary(recording)}", fontsize=11)
     return figure
 
 
@@ -186,10 +186,10 @@ def _page(recording: Recording, picture: bytes) -> str:
     image = base64.b64encode(picture).decode()
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
-        f"<title>{esc(recording.folder.name)}</title>"
+        f"<title>{esc(recording.name)}</title>"
         "<style>body{font:15px sans-serif;margin:2em;max-width:75em}img{width:100%}"
         "td,th{padding:.2em 1em;text-align:left}</style>"
-        f"<h1>{esc(recording.folder.name)}</h1><p>{esc(_summary(recording))}</p>"
+        f"<h1>{esc(recording.name)}</h1><p>{esc(_summary(recording))}</p>"
         f"<h2>Footage check</h2><ul>{findings or '<li>Nothing was found.</li>'}</ul>"
         "<h2>Sources</h2><table><tr><th>name<th>first frame<th>stop<th>declared fps"
         f"<th>measured fps<th>gaps<th>sha256</tr>{sources}</table>"

@@ -24,7 +24,7 @@ from fishrt.simulate import SimulatedTank, TankSpec, TankState, stack_states
 from fishrt.video import SourceKind
 from training.complete import LabelOptions, complete_recording
 from training.prepare import MEASURED_NOTES, MEASURED_TRACKS
-from training.record_source import note_shift
+from training.record_source import keep_example, note_shift
 from training.source_reader import SourceTally
 
 
@@ -37,6 +37,7 @@ def record_simulation(
     unfinished: Unfinished = Unfinished.RESUME,
     existing: Existing = Existing.REPLACE,
     progress: Callable[[int], None] = lambda _: None,
+    draw: Callable[[Path], None] = lambda _: None,
 ) -> RecordingMetadata:
     """Simulates a tank and writes it as a recording; stopped, it goes on where it was.
 
@@ -48,6 +49,7 @@ def record_simulation(
         unfinished: What to do with an unfinished recording of the same tank.
         existing: What to do with a whole recording in this place.
         progress: Told the number of frames done so far, after each.
+        draw: Draws the report into the folder, in which all else is whole by then.
 
     Returns:
         What `recording.yaml` holds.
@@ -87,7 +89,9 @@ def record_simulation(
             seconds=frames / spec.fps,
             intervals=frames,
         )
-        return complete_recording(writer, [tally], [None], config, LabelOptions())
+        metadata = complete_recording(writer, [tally], [None], config, LabelOptions())
+        draw(writer.folder)
+        return metadata
 
 
 def _simulate(
@@ -102,12 +106,15 @@ def _simulate(
         preprocess.deflicker.reset(writer.entries("brightness")[-60:])
     meter = ShakeMeter()
     tank = SimulatedTank(spec)
-    for _ in range(writer.count):
-        tank.advance()
+    for number in range(writer.count):
+        state = tank.advance()
+        if number == writer.count - 1:
+            meter.push(number, preprocess.view(tank.render(state)))
     while writer.count < frames:
         state = tank.advance()
         view = preprocess.view(tank.render(state))
         frame = preprocess.frame(view)
+        keep_example(writer, view)
         note_shift(writer, writer.count, meter.push(writer.count, view))
         writer.append(frame, brightness=mean_brightness(view), **_truth(state))
         if writer.due:

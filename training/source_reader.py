@@ -12,14 +12,19 @@ from numpy.typing import NDArray
 
 from fishrt.errors import FishrtError, RecordingError
 from fishrt.footage.policy import Damaged
+from fishrt.footage.shake import compares
 from fishrt.preprocess import Preprocessor, mean_brightness
 from fishrt.storage import read_small_file, sha256_of
 from fishrt.video import SourceFrame, SourceKind, VideoSource
-from fishrt.video.images import picture_names
+from fishrt.video.numbered_names import picture_names
 from fishrt.video.prefetch import decoded_ahead
 from fishrt.video.resample import Placement, Resampler
-from fishrt.video.source import DamagedPictureError, EncodedSource, RecordedSource
-from training.picture_blocks import PictureBlock, blocks_ahead
+from fishrt.video.source import DamagedPictureError, IndexedSource, RecordedSource
+from training.picture_block import PictureBlock
+from training.picture_blocks import blocks_ahead
+
+# From so many pixels on, pictures are made grey by the thread that makes frames.
+LARGE_PICTURE = 1 << 18
 
 
 class Seen(NamedTuple):
@@ -111,6 +116,8 @@ class SourceReader:
 
     Attributes:
         tally: What was taken.
+        before: The picture that filled the last frame before this reader went on, by its number as
+            `placed` counts, and as `view` gives it; where the shake meter asks for it, else None.
         sha256: That of the source, as `source_sha256` gives it, if it became known on the way.
     """
 
@@ -146,13 +153,14 @@ class SourceReader:
         self._policy = damaged
         self._last: float | None = None
         self.tally = tally
+        self.before: tuple[int, NDArray[np.uint8]] | None = None
         self.sha256: str | None = None
         self._pass_over()
 
     @property
     def in_blocks(self) -> bool:
         """Whether `runs` can be used, which is quicker than `frames`."""
-        return isinstance(self._source, EncodedSource) and self._preprocess.deflicker is None
+        return isinstance(self._source, IndexedSource) and self._preprocess.deflicker is None
 
     @property
     def placed(self) -> int:
@@ -167,7 +175,11 @@ class SourceReader:
         Raises:
             SourceError: If the source fails.
         """
-        with decoded_ahead(self._source, self._look) as pictures:
+        info = self._source.info
+        small = info.width * info.height < LARGE_PICTURE
+        # a large one keeps the only thread that decodes busy enough
+        early = small or isinstance(self._source, IndexedSource)
+        with decoded_ahead(self._source, self._look if early else _as_it_is) as pictures:
             while not self._enough:
                 try:
                     picture = next(pictures, None)
@@ -176,9 +188,10 @@ class SourceReader:
                     continue
                 if picture is None:
                     break
-                repeats = self._placed(picture.timestamp)
+                seen = picture if isinstance(picture, Seen) else self._look(picture)
+                repeats = self._placed(seen.timestamp)
                 if repeats is not None:
-                    yield picture, repeats
+                    yield seen, repeats
         self.tally.ended_early = self._source.ended_early
 
     def runs(self) -> Iterator[Run]:
@@ -191,7 +204,7 @@ class SourceReader:
             SourceError: If the source fails.
             ConfigError: If the background has another size than the pictures.
         """
-        assert isinstance(self._source, EncodedSource)
+        assert isinstance(self._source, IndexedSource)
         digest = hashlib.sha256() if not self.tally.pictures else None
         with blocks_ahead(self._source, self._preprocess, self._likely_number) as blocks:
             for block in blocks:
@@ -208,6 +221,16 @@ class SourceReader:
         self.tally.ended_early = self._source.ended_early
         if digest and self._source.alphabetical:
             self.sha256 = digest.hexdigest()
+
+    def view(self, picture: int) -> NDArray[np.uint8]:
+        """The grey picture within the region of interest, uint8 `(H, W)`, read anew.
+
+        Args:
+            picture: Which picture of the source, for which `in_blocks` holds.
+        """
+        assert isinstance(self._source, IndexedSource)
+        part = self._source.part(range(picture, picture + 1))
+        return self._preprocess.view(part.decoded(picture, part.encoded(picture)).image)
 
     def _one_by_one(self, block: PictureBlock) -> Iterator[Run]:
         entry = 0
@@ -305,8 +328,10 @@ class SourceReader:
             damaged=before.damaged,
         )
         damaged = frozenset(before.damaged)
+        last = before.frames - before.repeated - 1  # the number of the picture of the last frame
         for index in range(before.pictures):
-            timestamp = self._source.skip()
+            again = compares(last) and self.placed == last and index not in damaged
+            timestamp = self._read_again(last) if again else self._source.skip()
             if timestamp is None:
                 break
             if index in damaged:
@@ -314,10 +339,28 @@ class SourceReader:
             else:
                 self._book(self._resampler.push(timestamp), timestamp)
         if self.tally != before:
-            raise RecordingError(
-                f"{before.name} is not what it was when this recording was begun; begin anew "
-                "with --restart."
-            )
+            raise self._another_source()
+
+    def _read_again(self, number: int) -> float | None:
+        """Reads a picture that may be the one that filled the last frame."""
+        try:
+            picture = self._source.read()
+        except DamagedPictureError as error:
+            raise self._another_source() from error
+        if picture is None:
+            return None
+        self.before = (number, self._preprocess.view(picture.image))
+        return picture.timestamp
+
+    def _another_source(self) -> RecordingError:
+        return RecordingError(
+            f"{self.tally.name} is not what it was when this recording was begun; begin anew with "
+            "--restart."
+        )
+
+
+def _as_it_is(picture: SourceFrame) -> Seen | SourceFrame:
+    return picture
 
 
 def source_sha256(name: str, kind: SourceKind) -> str | None:

@@ -85,6 +85,7 @@ def prepare(
     from rich.console import Console
 
     from fishrt.cli.progress import frame_progress
+    from fishrt.cli.report import report_drawer
     from fishrt.config import load_config
     from fishrt.recording_writer import Existing, Unfinished
     from training.complete import LabelOptions
@@ -113,9 +114,8 @@ def prepare(
                 unfinished=Unfinished.RESTART if restart else Unfinished.RESUME,
                 existing=Existing.REPLACE if overwrite else Existing.KEEP,
                 progress=progress,
+                draw=report_drawer(console, html=html),
             )
-    if not check:
-        _draw(console, output, html=html)
     if as_json:
         typer.echo(metadata.model_dump_json(indent=2))
         return
@@ -130,18 +130,6 @@ def _number(text: str) -> float:
     if not 0 <= value < float("inf"):
         raise typer.BadParameter("give auto or a number such as 0.001", param_hint="--threshold")
     return value
-
-
-def _draw(console: "Console", output: Path, *, html: bool) -> None:
-    """The picture of the recording, where matplotlib is installed."""
-    from importlib.util import find_spec
-
-    if find_spec("matplotlib") is None:
-        console.print("no report.png: that needs the extra train (pip install -e '.[train]').")
-        return
-    from training.recording_report import write_report
-
-    write_report(output, html=html)
 
 
 def _tell(metadata: "RecordingMetadata", console: "Console", output: Path | None) -> None:

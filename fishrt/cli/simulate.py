@@ -32,6 +32,7 @@ def simulate(
     from rich.console import Console
 
     from fishrt.cli.progress import frame_progress
+    from fishrt.cli.report import report_drawer
     from fishrt.config import load_config
     from fishrt.simulate import TankSpec
 
@@ -63,5 +64,6 @@ def simulate(
                 unfinished=Unfinished.RESTART if restart else Unfinished.RESUME,
                 existing=Existing.REPLACE if overwrite else Existing.KEEP,
                 progress=done,
+                draw=report_drawer(console),
             )
     console.print(f"{frames} frames of the simulated tank (seed {seed}) are in {output}.")

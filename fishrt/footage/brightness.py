@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from fishrt.footage.finding import Finding, FindingKind
 from fishrt.footage.measured import SourceFootage
+from fishrt.stored_array import Entries
 
 BLOCK = 512  # pictures in one block of the spectrum: lines 0.06 Hz wide at 30 frames/s
 MAX_BLOCKS = 256
@@ -18,6 +19,7 @@ MIN_SHARE_OF_MOTION = 0.1
 LEVELS = 255.0
 
 SMOOTH_SECONDS = 1.0
+SMOOTHED = 600  # seconds looked at together
 # Brightness of a picture that changes within two seconds, or over the whole source, by this much.
 # Measured without a change: 0.3 % (school video), 3 % of a nearly black picture (simulated tank).
 STEP_SHARE, STEP_LEVELS = 0.05, 1.0
@@ -84,7 +86,7 @@ def _surroundings(power: NDArray[np.float64]) -> NDArray[np.float64]:
     return middle
 
 
-def _spectrum(brightness: NDArray[np.float32], first: int, stop: int) -> NDArray[np.float64]:
+def _spectrum(brightness: Entries, first: int, stop: int) -> NDArray[np.float64]:
     """Mean power of Hann-windowed blocks (Welch, 1967), `(BLOCK / 2 + 1,)`.
 
     Scaled so that a sine of amplitude A gives A^2 / 4 in all, spread over its line.
@@ -106,9 +108,11 @@ def check_exposure(footage: SourceFootage) -> list[Finding]:
     count = len(footage.brightness) // second
     if count < 3:
         return []
-    smooth = np.array(
-        [np.median(footage.brightness[k * second : (k + 1) * second]) for k in range(count)]
-    )
+    smooth = np.empty(count, np.float32)
+    for start in range(0, count, SMOOTHED):
+        stop = min(start + SMOOTHED, count)
+        block = footage.brightness[start * second : stop * second]
+        smooth[start:stop] = np.median(block.reshape(-1, second), axis=1)
     usual = float(np.median(smooth))
     jumps = np.abs(smooth[2:] - smooth[:-2])
     largest = int(np.argmax(jumps))

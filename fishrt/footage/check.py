@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fishrt.footage.brightness import check_exposure, check_flicker
 from fishrt.footage.finding import Finding, FindingKind
@@ -13,16 +12,18 @@ from fishrt.footage.shake import MIN_SHIFT
 from fishrt.footage.threshold import check_threshold, window_ranges
 from fishrt.footage.timing import check_timing
 from fishrt.motion import LabelRule
+from fishrt.stored_array import Entries
 
 MIN_RESPONSE = 0.3  # of a shift in which the whole picture takes part
 MIN_SHAKEN = 2  # of the pairs that were compared
+SHIFT_BLOCK = 1 << 12  # looked at together, so that memory does not grow with the length
 
 
 def check_footage(
     footage: Sequence[SourceFootage],
     rule: LabelRule,
     clip_frames: int,
-    label_energy: Sequence[NDArray[np.float64]] | None = None,
+    label_energy: Sequence[Entries] | None = None,
 ) -> tuple[Finding, ...]:
     """Looks for everything that misleads the labels.
 
@@ -77,9 +78,13 @@ def check_keyframes(footage: SourceFootage, beat: PeriodicPeaks | None) -> list[
 
 def check_shake(footage: SourceFootage) -> list[Finding]:
     """Says whether the camera moved against the tank."""
-    whole = footage.shift[footage.shift[:, 2] >= MIN_RESPONSE]
-    size = np.hypot(whole[:, 0], whole[:, 1])
-    shaken = int((size >= MIN_SHIFT).sum())
+    shaken, largest = 0, 0.0
+    for start in range(0, len(footage.shift), SHIFT_BLOCK):
+        block = footage.shift[start : start + SHIFT_BLOCK][:, -3:]
+        whole = block[block[:, 2] >= MIN_RESPONSE]
+        size = np.hypot(whole[:, 0], whole[:, 1])
+        shaken += int((size >= MIN_SHIFT).sum())
+        largest = max(largest, float(size.max(initial=0.0)))
     if shaken < MIN_SHAKEN:
         return []
     share = shaken / len(footage.shift)
@@ -88,8 +93,8 @@ def check_shake(footage: SourceFootage) -> list[Finding]:
             kind=FindingKind.SHAKE,
             source=footage.name,
             sentence=f"The camera moves: in {share:.1%} of the moments that were looked at the "
-            f"whole picture shifts, by up to {size.max():.2g} pixels of 160. Fix the camera to "
+            f"whole picture shifts, by up to {largest:.2g} pixels of 160. Fix the camera to "
             "something that does not touch the tank or the floor that people walk on.",
-            values={"share": share, "largest_shift": float(size.max())},
+            values={"share": share, "largest_shift": largest},
         )
     ]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fishrt.stored_array import Entries
+
 MIN_PERIOD = 5  # lamp flicker at 30 frames/s can repeat every 3 frames; encoders do not
 MAX_PERIOD = 600
 MIN_PERIODS = 6  # a beat that was seen less often is none
@@ -46,7 +48,7 @@ class PeriodicPeaks:
 
 
 def find_periodic_peaks(
-    energy: NDArray[np.float64], segments: Sequence[tuple[int, int]] | None = None
+    energy: Entries, segments: Sequence[tuple[int, int]] | None = None
 ) -> PeriodicPeaks | None:
     """Looks for single-entry peaks at a fixed period and phase.
 
@@ -123,7 +125,7 @@ def peak_ratio(energy: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def interpolate_peaks(
-    energy: NDArray[np.float64],
+    energy: Entries,
     period: int,
     phase: int,
     start: int = 0,
@@ -132,7 +134,7 @@ def interpolate_peaks(
     """Motion energy with the peaks on a beat interpolated between their neighbours.
 
     Args:
-        energy: float64 `(T - 1,)`; may be a memory map, of which the wanted block is read.
+        energy: float64 `(T - 1,)`, of which the wanted block is read.
         period: Period of the peaks in frames.
         phase: Where they are: t % period == phase, give or take one.
         start: First entry wanted.

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
+from fishrt.stored_array import Entries
 
 
 @dataclass(frozen=True)
 class SourceFootage:
-    """One source at the model's frame rate; the arrays may be memory maps.
+    """One source at the model's frame rate; the arrays may lie on the disk.
 
     Attributes:
         name: The source as the user named it.
@@ -18,9 +17,9 @@ class SourceFootage:
         motion_energy: float64 `(T - 1,)`.
         brightness: float32 `(T,)`, mean grey level (0 .. 255) of the camera picture within the
             region of interest, before the background is subtracted.
-        shift: float `(N, 3)`: how far the picture moved since the one before, dx and dy in
-            pixels of the small picture, and the response of the phase correlation; for the
-            pictures for which it was measured.
+        shift: float `(N, 3)` or more columns, of which the last three are: how far the picture
+            moved since the one before, dx and dy in pixels of the small picture, and the response
+            of the phase correlation; for the pictures for which it was measured.
         segments: Frames `[first, stop)` without lost time, in order. Motion energy across the
             border of two is none.
         repeated: Frames that are the one before once more, because the source is slower.
@@ -34,9 +33,9 @@ class SourceFootage:
     fps: float
     declared_fps: float | None
     measured_fps: float | None
-    motion_energy: NDArray[np.float64]
-    brightness: NDArray[np.float32]
-    shift: NDArray[np.floating]
+    motion_energy: Entries
+    brightness: Entries
+    shift: Entries
     segments: tuple[tuple[int, int], ...]
     repeated: int = 0
     lost: int = 0

@@ -24,6 +24,18 @@ def compares(number: int) -> bool:
     return number % STRIDE >= STRIDE - 2
 
 
+def compared(numbers: range) -> list[int]:
+    """Those of consecutive numbers that the meter looks at, ascending."""
+    first = -(-(numbers.start + 1) // STRIDE) * STRIDE  # of the pair that is the first to end here
+    pairs = range(first, numbers.stop + STRIDE, STRIDE)
+    return [number for last in pairs for number in (last - 2, last - 1) if number in numbers]
+
+
+def ends_pair(number: int) -> bool:
+    """Whether the meter compares the picture with this number with the one before it."""
+    return number % STRIDE == STRIDE - 1
+
+
 class ShakeMeter:
     """Compares one picture in fifteen with the one directly before it.
 
@@ -32,7 +44,7 @@ class ShakeMeter:
     """
 
     def __init__(self) -> None:
-        self._before: tuple[int, NDArray[np.float32]] | None = None
+        self._before: tuple[int, NDArray[np.uint8]] | None = None
 
     def push(self, number: int, view: NDArray[np.uint8]) -> NDArray[np.float32] | None:
         """Takes the next picture.
@@ -51,23 +63,28 @@ class ShakeMeter:
             return None
         before, small = self._before, _small(view)
         self._before = (number, small)
-        measured = number % STRIDE == STRIDE - 1 and before is not None and before[0] == number - 1
+        measured = ends_pair(number) and before is not None and before[0] == number - 1
         return _shift(before[1], small) if measured and before is not None else None
 
 
-def _shift(before: NDArray[np.float32], now: NDArray[np.float32]) -> NDArray[np.float32]:
+def _shift(before: NDArray[np.uint8], now: NDArray[np.uint8]) -> NDArray[np.float32]:
     height, width = now.shape[0] // 2, now.shape[1] // 2
     window = _window(width, height)
     quarters: list[tuple[float, float, float]] = []
-    for top in (0, height):
-        for left in (0, width):
-            part = (slice(top, top + height), slice(left, left + width))
-            (dx, dy), response = cv2.phaseCorrelate(
-                np.ascontiguousarray(before[part]), np.ascontiguousarray(now[part]), window
-            )
-            quarters.append((dx, dy, response))
-            if _no_shake(quarters):  # the other quarters would change nothing, and take their time
-                return np.array([dx, dy, 0.0], np.float32)
+    parts = [
+        (slice(top, top + height), slice(left, left + width))
+        for top in (0, height)
+        for left in (0, width)
+    ]
+    # first where least changes: one that stands still is enough to know
+    parts.sort(key=lambda part: cv2.norm(before[part], now[part], cv2.NORM_L1))
+    for part in parts:
+        (dx, dy), response = cv2.phaseCorrelate(
+            before[part].astype(np.float32, "C"), now[part].astype(np.float32, "C"), window
+        )
+        quarters.append((dx, dy, response))
+        if _no_shake(quarters):  # the other quarters would change nothing, and take their time
+            return np.array([dx, dy, 0.0], np.float32)
     measured = np.asarray(quarters, np.float32)
     middle = np.median(measured[:, :2], axis=0)
     agree = bool((np.abs(measured[:, :2] - middle) <= AGREEMENT).all())
@@ -92,8 +109,8 @@ def _window(width: int, height: int) -> NDArray[np.float32]:
     return np.asarray(cv2.createHanningWindow((width, height), cv2.CV_32F), np.float32)
 
 
-def _small(view: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _small(view: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = view.shape
     if width > SMALL_WIDTH:
-        view = area_mean(view, max(round(height * SMALL_WIDTH / width), 2), SMALL_WIDTH)
-    return view.astype(np.float32)
+        return area_mean(view, max(round(height * SMALL_WIDTH / width), 2), SMALL_WIDTH)
+    return view.copy()  # the caller may fill its own buffer anew

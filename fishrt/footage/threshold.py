@@ -8,21 +8,23 @@ from numpy.typing import NDArray
 
 from fishrt.footage.finding import Finding, FindingKind
 from fishrt.motion import LabelRule
+from fishrt.stored_array import Entries
 
 # c = 0.001 is the 0.305 quantile of the window ranges of the published training footage.
 DEFAULT_QUANTILE = 0.3
+BLOCK = 1 << 15  # entries looked at together, so that memory does not grow with the length
 MAX_WINDOWS = 100_000  # neighbouring windows hardly differ, so a sample says as much
 # Shares of windows whose range reaches c; published footage: 0.69 (training), 0.81 (validation).
 FEW, MANY = 0.01, 0.99
 
 
 def window_ranges(
-    energy: NDArray[np.float64], segments: Sequence[tuple[int, int]], horizon: int
+    energy: Entries, segments: Sequence[tuple[int, int]], horizon: int
 ) -> NDArray[np.float64]:
     """Ranges (maximum minus minimum) of the label windows m[t .. t + horizon].
 
     Args:
-        energy: Motion energy, float64 `(T - 1,)`; may be a memory map.
+        energy: Motion energy, float64 `(T - 1,)`.
         segments: Frames `[first, stop)` without lost time; no window crosses from one to another.
         horizon: Frames that the label looks ahead.
 
@@ -32,18 +34,18 @@ def window_ranges(
     total = sum(max(stop - 1 - horizon - first, 0) for first, stop in segments)
     stride = max(total // MAX_WINDOWS, 1)
     ranges = [np.zeros(0)]
-    block = 1 << 15
+    block = max(BLOCK // stride, 1) * stride
     for first, stop in segments:
         last = stop - 1 - horizon
-        for start in range(first, last, block * stride):
-            end = min(start + block * stride, last)
+        for start in range(first, last, block):
+            end = min(start + block, last)
             windows = sliding_window_view(energy[start : end + horizon], horizon + 1)[::stride]
             ranges.append(windows.max(axis=1) - windows.min(axis=1))
     return np.concatenate(ranges)
 
 
 def auto_threshold(
-    energy: NDArray[np.float64],
+    energy: Entries,
     segments: Sequence[tuple[int, int]],
     horizon: int,
     quantile: float = DEFAULT_QUANTILE,

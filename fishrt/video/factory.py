@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 
 from fishrt.errors import SourceError
-from fishrt.video.images import IMAGE_SUFFIXES, ImageFolder
+from fishrt.video.images import ImageFolder
 from fishrt.video.live import Camera, NetworkStream, Pipeline, open_url, without_password
+from fishrt.video.numbered_names import IMAGE_SUFFIXES
 from fishrt.video.opencv import VideoFile
 from fishrt.video.request import NOTHING_ASKED, CameraRequest
 from fishrt.video.source import VideoSource

@@ -2,9 +2,9 @@
 
 import contextlib
 import os
-import re
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fishrt.errors import SourceError
 from fishrt.preprocess import size_text
 from fishrt.storage import read_small_file
+from fishrt.video.numbered_names import NumberedNames, numbered_pictures
 from fishrt.video.png import read_plain_png
 from fishrt.video.source import (
     DamagedPictureError,
@@ -23,9 +24,48 @@ from fishrt.video.source import (
     size_change_sentence,
 )
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
-_PICTURE = re.compile(r"[^.].*(?:" + "|".join(map(re.escape, IMAGE_SUFFIXES)) + ")", re.IGNORECASE)
-_LAST_NUMBER = re.compile(r"(\d+)\D*$")
+
+@dataclass(frozen=True)
+class FolderPart:
+    """Consecutive pictures of a folder; a `PicturePart`.
+
+    Attributes:
+        name: The folder as the user named it.
+        pictures: Which pictures of the source these are.
+        names: Their names.
+        timestamps: Of each of them in seconds, float64 `(N,)`.
+        size: Width and height that they must have.
+    """
+
+    name: str
+    pictures: range
+    names: NumberedNames
+    timestamps: NDArray[np.float64]
+    size: tuple[int, int]
+
+    def file_name(self, index: int) -> str:
+        """Name of the file that holds a picture, without its folder."""
+        return self._names[index - self.pictures.start]
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return self.names.all()
+
+    def encoded(self, index: int) -> bytes:
+        """The file of a picture; see `PicturePart`."""
+        return _read_file(self._path(index))
+
+    def decoded(self, index: int, data: bytes) -> SourceFrame:
+        """A picture from its file; see `PicturePart`."""
+        plain = read_plain_png(data)
+        image = _read_any(self._path(index), data) if plain is None else plain
+        if (image.shape[1], image.shape[0]) != self.size:
+            before = f"{self.size[0]}x{self.size[1]}"
+            raise SourceError(size_change_sentence(self.name, index, before, size_text(image)))
+        return SourceFrame(image, index, float(self.timestamps[index - self.pictures.start]))
+
+    def _path(self, index: int) -> str:
+        return _path(self.name, self.file_name(index))
 
 
 class ImageFolder:
@@ -45,15 +85,19 @@ class ImageFolder:
         Raises:
             SourceError: If there is no numbered picture, or none can be read.
         """
-        self._numbers, self._paths, self.alphabetical = _numbered_pictures(folder)
+        self._names = numbered_pictures(folder)
         self._fps = fps
         self._next = 0
-        first = _first_whole(self._paths)
-        self._shape = first.shape[:2]
-        self.info = SourceInfo(
-            SourceKind.IMAGES, str(folder), first.shape[1], first.shape[0], fps, len(self._paths)
-        )
+        count = len(self._names)
+        first = _first_whole(_path(str(folder), self._names.name(at)) for at in range(count))
+        height, width = first.shape[:2]
+        self.info = SourceInfo(SourceKind.IMAGES, str(folder), width, height, fps, count)
         self.ended_early = None  # the pictures are counted, so the end is where it was declared
+
+    @property
+    def alphabetical(self) -> bool:
+        """Whether these are all pictures of their folder, in the order of their names."""
+        return self._names.alphabetical
 
     def read(self) -> SourceFrame | None:
         """The next picture, uint8 `(H, W)` grey or `(H, W, 3)` BGR, or None at the end.
@@ -62,47 +106,37 @@ class ImageFolder:
             DamagedPictureError: If it is no picture; the next call gives the one after it.
             SourceError: If it cannot be read, or has another size than the first one.
         """
-        decode = self.claim()
+        if self._next >= len(self._names):
+            return None
+        self._next += 1
         try:
-            return decode() if decode else None
+            return self._decoded(self._next - 1)
         except DamagedPictureError:
             raise
         except SourceError:
             self._next -= 1  # what is wrong here may be mended; it is asked for once more
             raise
 
-    def claim(self) -> Callable[[], SourceFrame] | None:
-        """Passes over the next picture and gives what decodes it; see `IndexedSource`."""
-        if self._next >= len(self._paths):
-            return None
-        self._next += 1
-        return partial(self._decoded, self._next - 1)
-
-    def claim_range(self, count: int) -> range:
-        """Passes over at most `count` pictures; see `EncodedSource`."""
+    def claim(self, count: int) -> FolderPart | None:
+        """Passes over at most `count` pictures; see `IndexedSource`."""
         first = self._next
-        self._next = min(first + count, len(self._paths))
-        return range(first, self._next)
+        self._next = min(first + count, len(self._names))
+        return self.part(range(first, self._next)) if first < self._next else None
 
-    def file_name(self, index: int) -> str:
-        """Name of the file that holds a picture, without its folder."""
-        return self._paths[index].rpartition(os.sep)[2]
-
-    def encoded(self, index: int) -> bytes:
-        """The file of a picture; see `EncodedSource`."""
-        return _read_file(self._paths[index])
-
-    def decoded(self, index: int, data: bytes) -> SourceFrame:
-        """A picture from its file; see `EncodedSource`."""
-        image = _decode(self._paths[index], data)
-        if image.shape[:2] != self._shape:
-            before = f"{self.info.width}x{self.info.height}"
-            raise SourceError(size_change_sentence(self.info.name, index, before, size_text(image)))
-        return SourceFrame(image, index, self._timestamp(index))
+    def part(self, pictures: range) -> FolderPart:
+        """Some of the pictures; see `IndexedSource`."""
+        names = self._names.part(pictures)
+        return FolderPart(
+            self.info.name,
+            pictures,
+            names,
+            (names.numbers - self._names.numbers[0]) / self._fps,
+            (self.info.width, self.info.height),
+        )
 
     def skip(self) -> float | None:
         """Passes over the next picture without reading it and gives its timestamp."""
-        if self._next >= len(self._paths):
+        if self._next >= len(self._names):
             return None
         self._next += 1
         return self._timestamp(self._next - 1)
@@ -115,19 +149,24 @@ class ImageFolder:
         Raises:
             SourceError: If one cannot be read, or has another size than the first one.
         """
-        for position in spread_positions(len(self._paths), count):
+        for position in spread_positions(len(self._names), count):
             with contextlib.suppress(DamagedPictureError):
                 yield self._decoded(position).image
 
     def close(self) -> None:
         """Ends the source; `read` gives None from now on."""
-        self._next = len(self._paths)
+        self._next = len(self._names)
 
     def _decoded(self, index: int) -> SourceFrame:
-        return self.decoded(index, self.encoded(index))
+        part = self.part(range(index, index + 1))
+        return part.decoded(index, part.encoded(index))
 
     def _timestamp(self, index: int) -> float:
-        return (self._numbers[index] - self._numbers[0]) / self._fps
+        return float((self._names.numbers[index] - self._names.numbers[0]) / self._fps)
+
+
+def _path(folder: str, name: str) -> str:
+    return f"{folder}{os.sep}{name}"
 
 
 def spread_positions(total: int, count: int) -> list[int]:
@@ -135,58 +174,15 @@ def spread_positions(total: int, count: int) -> list[int]:
     return [int(at) for at in np.unique(np.linspace(0, total - 1, min(count, total)).round())]
 
 
-def picture_names(folder: Path) -> list[str]:
-    """Names of all pictures of a folder, numbered or not, in alphabetical order.
-
-    Raises:
-        OSError: If the folder cannot be listed.
-    """
-    # names, not paths: making a Path of each takes longer than decoding a small picture
-    return sorted(name for name in os.listdir(folder) if _PICTURE.fullmatch(name))  # noqa: PTH208
-
-
-def _numbered_pictures(folder: Path) -> tuple[list[int], list[str], bool]:
-    """All numbered pictures, in the order of the numbers.
-
-    Returns:
-        Their numbers, their paths, and whether these are all pictures in the order of their names.
-    """
-    numbered: dict[int, str] = {}
-    try:
-        names = picture_names(folder)
-    except OSError as error:
-        raise SourceError(
-            f"cannot list the folder {folder}: {error.strerror}; check its permissions."
-        ) from error
-    for name in names:
-        number = _LAST_NUMBER.search(name[: name.rindex(".")])
-        if number is None:
-            continue
-        other = numbered.setdefault(int(number[1]), name)
-        if other is not name:
-            raise SourceError(
-                f"the folder {folder} has two pictures with number {int(number[1])} "
-                f"({other} and {name}); leave only one series in it."
-            )
-    if not numbered:
-        raise SourceError(
-            f"the folder {folder} holds no numbered pictures (00000.png, 00001.png, ...; also jpg, "
-            "tif or bmp); give a folder that does, or a video file."
-        )
-    numbers = sorted(numbered)
-    in_order = [numbered[number] for number in numbers]
-    return numbers, [f"{folder}{os.sep}{name}" for name in in_order], in_order == names
-
-
-def _first_whole(paths: list[str]) -> NDArray[np.uint8]:
+def _first_whole(paths: Iterator[str]) -> NDArray[np.uint8]:
     """The first picture that is not damaged; if all are, what is wrong with the first one."""
-    damage: list[DamagedPictureError] = []
+    damage: DamagedPictureError | None = None
     for path in paths:
         try:
-            return _decode(path, _read_file(path))
+            return _read_any(path, _read_file(path))
         except DamagedPictureError as error:
-            damage.append(error)
-    raise damage[0]
+            damage = damage or error
+    raise damage or AssertionError("no pictures")
 
 
 def _read_file(path: str) -> bytes:
@@ -198,14 +194,8 @@ def _read_file(path: str) -> bytes:
         ) from error
 
 
-def _decode(path: str, data: bytes) -> NDArray[np.uint8]:
-    """One picture as uint8 grey `(H, W)` or BGR `(H, W, 3)`."""
-    plain = read_plain_png(data)
-    return _read_any(path, data) if plain is None else plain
-
-
 def _read_any(path: str, data: bytes) -> NDArray[np.uint8]:
-    """A picture of any kind, by OpenCV."""
+    """A picture of any kind as uint8 grey `(H, W)` or BGR `(H, W, 3)`, by OpenCV."""
     try:
         # unchanged, so that a 16-bit picture is seen for what it is and not silently darkened
         encoded = np.frombuffer(data, np.uint8)

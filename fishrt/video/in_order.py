@@ -4,7 +4,7 @@ import contextlib
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, NamedTuple, TypeVar
 
 _Result = TypeVar("_Result")
@@ -70,17 +70,9 @@ class DoneInOrder(Iterator[_Result], Generic[_Result]):
         """
         self._over = self._stopping = True
         self._results.clear()
-        interrupt: KeyboardInterrupt | None = None
         for _ in self._threads:
             self._todo.put(None)
-        for thread in self._threads:
-            while thread.is_alive():
-                try:
-                    thread.join()
-                except KeyboardInterrupt as error:
-                    interrupt = error
-        if interrupt is not None:
-            raise interrupt
+        wait_for(self._threads)
 
     def _work(self) -> None:
         while (job := self._todo.get()) is not None and not self._stopping:
@@ -112,3 +104,21 @@ def done_in_order(
         yield done
     finally:
         done.stop()
+
+
+def wait_for(threads: Iterable[threading.Thread]) -> None:
+    """Waits until threads have ended that were told to.
+
+    Raises:
+        KeyboardInterrupt: If Ctrl-C came meanwhile, but not before they have ended: whoever comes
+            next closes what they use.
+    """
+    interrupt: KeyboardInterrupt | None = None
+    for thread in threads:
+        while thread.is_alive():
+            try:
+                thread.join()
+            except KeyboardInterrupt as error:
+                interrupt = error
+    if interrupt is not None:
+        raise interrupt

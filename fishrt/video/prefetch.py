@@ -5,17 +5,18 @@ import os
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Generic, TypeVar, cast
+from functools import partial
+from typing import Generic, TypeAlias, TypeVar, cast
 
 import numpy as np
 
 from fishrt.errors import SourceError
+from fishrt.video.in_order import done_in_order, wait_for
 from fishrt.video.source import (
     DamagedPictureError,
     IndexedSource,
+    PicturePart,
     SourceFrame,
     SourceInfo,
     VideoSource,
@@ -31,40 +32,27 @@ BYTES_AHEAD = 128 * 1024**2  # fewer of large pictures, but two, or one for ever
 LARGEST_KEPT = 24 * 1024**2  # glibc knows nothing larger than 32 MiB
 
 _Seen = TypeVar("_Seen")
+_Item: TypeAlias = _Seen | SourceError | None  # None is the end
 _NOTHING = object()  # at the end of a block
 
 
-class DecodedAhead(Iterator[_Seen], Generic[_Seen]):
-    """What `look` gives for the pictures of a source, in order, and errors where they belong.
+class OneByOne(Iterator[_Seen], Generic[_Seen]):
+    """The items of blocks, one after another, and the errors among them raised in their place.
 
-    After a `DamagedPictureError` the next call gives the picture behind it; every other error,
-    like the end, is the last thing that it gives. Use it through `decoded_ahead`.
+    After a `DamagedPictureError` the next call gives the item behind it; every other error, like
+    the end, is the last thing that it gives.
     """
 
     def __init__(
-        self, source: VideoSource, look: Callable[[SourceFrame], _Seen], capacity: int
+        self, next_block: Callable[[], list[_Item[_Seen]]], taken: Callable[[], None] | None = None
     ) -> None:
-        self._source = source
-        self._look = look
-        # Both queues are used without any lock of Python's own: Ctrl-C may come at any moment, and
-        # must not leave one locked that the thread waits for.
-        self._blocks: queue.SimpleQueue[list[_Seen | SourceError | None]] = queue.SimpleQueue()
-        self._room: queue.SimpleQueue[None] = queue.SimpleQueue()  # one entry for every free place
-        for _ in range(capacity):
-            self._room.put(None)
+        self._next_block = next_block
+        self._taken = taken
         self._block: Iterator[object] = iter(())
-        self._size = block_size(source.info)
-        self._stopping = False
         self._over = False
-        run = self._claim_all if isinstance(source, IndexedSource) else self._read_all
-        self._thread = threading.Thread(target=run, name="fishrt-decode", daemon=True)
-
-    def start(self) -> None:
-        """Starts the thread."""
-        self._thread.start()
 
     def __next__(self) -> _Seen:
-        """What was seen of the next picture.
+        """The next item.
 
         Raises:
             SourceError: What the source, or looking at its picture, raised at this place.
@@ -74,9 +62,10 @@ class DecodedAhead(Iterator[_Seen], Generic[_Seen]):
             raise StopIteration
         item = next(self._block, _NOTHING)
         if item is _NOTHING:
-            self._block = iter(self._blocks.get())
+            self._block = iter(self._next_block())
             item = next(self._block)
-        self._room.put(None)
+        if self._taken:
+            self._taken()
         if item is None:
             self._over = True
             raise StopIteration
@@ -86,25 +75,49 @@ class DecodedAhead(Iterator[_Seen], Generic[_Seen]):
         return cast(_Seen, item)
 
     def stop(self) -> None:
+        """Gives nothing more."""
+        self._over = True
+
+
+class DecodedAhead(OneByOne[_Seen]):
+    """What `look` gives for the pictures of a source that a thread reads one after another.
+
+    Use it through `decoded_ahead`.
+    """
+
+    def __init__(
+        self, source: VideoSource, look: Callable[[SourceFrame], _Seen], capacity: int
+    ) -> None:
+        self._source = source
+        self._look = look
+        # Both queues are used without any lock of Python's own: Ctrl-C may come at any moment, and
+        # must not leave one locked that the thread waits for.
+        self._blocks: queue.SimpleQueue[list[_Item[_Seen]]] = queue.SimpleQueue()
+        self._room: queue.SimpleQueue[None] = queue.SimpleQueue()  # one entry for every free place
+        for _ in range(capacity):
+            self._room.put(None)
+        self._size = block_size(source.info)
+        self._stopping = False
+        self._thread = threading.Thread(target=self._read_all, name="fishrt-decode", daemon=True)
+        super().__init__(self._blocks.get, partial(self._room.put, None))
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
         """Ends the thread, when the read that it is in returns; may be called more than once.
 
         Ctrl-C meanwhile is put off until then: whoever comes next closes the source, and to close
         it under a read would crash OpenCV.
         """
-        self._over = self._stopping = True
+        super().stop()
+        self._stopping = True
         self._room.put(None)  # wakes the thread
-        interrupt: KeyboardInterrupt | None = None
-        while self._thread.is_alive():
-            try:
-                self._thread.join()
-            except KeyboardInterrupt as error:
-                interrupt = error
-        if interrupt is not None:
-            raise interrupt
+        wait_for([self._thread])
 
     def _read_all(self) -> None:
-        """The thread of a source that gives one picture after another."""
-        block: list[_Seen | SourceError | None] = []
+        block: list[_Item[_Seen]] = []
         begun = 0.0
         while True:
             if block and (self._room.empty() or time.monotonic() - begun > BLOCK_SECONDS):
@@ -114,75 +127,39 @@ class DecodedAhead(Iterator[_Seen], Generic[_Seen]):
             if self._stopping:
                 return
             begun = begun if block else time.monotonic()
-            block.append(item := self._seen(self._source.read))
+            block.append(item := _seen(self._source.read, self._look, self._source.info.name))
             if len(block) == self._size or _is_last(item):
                 self._blocks.put(block)
                 block = []
                 if _is_last(item):
                     return
 
-    def _claim_all(self) -> None:
-        """The thread of a source whose pictures can be decoded in any order: others decode."""
-        ahead: deque[Future[list[_Seen | SourceError | None]]] = deque()
-        pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="fishrt-image")
-        try:
-            while not self._stopping:
-                claims = self._claims(wait=not ahead)
-                if claims:
-                    ahead.append(pool.submit(self._seen_of_all, claims))
-                    continue
-                if self._stopping:
-                    return
-                block = ahead.popleft().result()
-                self._blocks.put(block)
-                if _is_last(block[-1]):
-                    return
-        finally:
-            pool.shutdown(cancel_futures=True)
 
-    def _claims(self, *, wait: bool) -> list[Callable[[], SourceFrame | None]]:
-        """What decodes the next few pictures, as far as there is room for them.
-
-        Args:
-            wait: Whether to wait for room, if there is none.
-        """
-        claims: list[Callable[[], SourceFrame | None]] = []
-        while len(claims) < self._size and ((wait and not claims) or not self._room.empty()):
-            self._room.get()
-            if self._stopping:
-                return []
-            assert isinstance(self._source, IndexedSource)
-            claims.append(self._source.claim() or _the_end)
-            if claims[-1] is _the_end:
-                break
-        return claims
-
-    def _seen_of_all(
-        self, claims: list[Callable[[], SourceFrame | None]]
-    ) -> list[_Seen | SourceError | None]:
-        block: list[_Seen | SourceError | None] = []
-        for claim in claims:
-            block.append(self._seen(claim))
-            if _is_last(block[-1]):
-                break
-        return block
-
-    def _seen(self, read: Callable[[], SourceFrame | None]) -> _Seen | SourceError | None:
-        try:
-            frame = read()
-            return None if frame is None else self._look(frame)
-        except SourceError as error:
-            return error
-        except Exception as error:  # whatever a decoder throws, whoever reads must hear of it
-            failure = SourceError(
-                f"reading {self._source.info.name} failed ({type(error).__name__}: {error})."
-            )
-            failure.__cause__ = error
-            return failure
+def _seen(
+    read: Callable[[], SourceFrame | None], look: Callable[[SourceFrame], _Seen], name: str
+) -> _Item[_Seen]:
+    try:
+        frame = read()
+        return None if frame is None else look(frame)
+    except SourceError as error:
+        return error
+    except Exception as error:  # whatever a decoder throws, whoever reads must hear of it
+        failure = SourceError(f"reading {name} failed ({type(error).__name__}: {error}).")
+        failure.__cause__ = error
+        return failure
 
 
-def _the_end() -> None:
-    return None
+def _all_seen(part: PicturePart, look: Callable[[SourceFrame], _Seen]) -> list[_Item[_Seen]]:
+    items: list[_Item[_Seen]] = []
+    for index in part.pictures:
+        items.append(_seen(partial(_decoded, part, index), look, part.name))
+        if _is_last(items[-1]):
+            break
+    return items
+
+
+def _decoded(part: PicturePart, index: int) -> SourceFrame:
+    return part.decoded(index, part.encoded(index))
 
 
 def _is_last(item: object) -> bool:
@@ -206,17 +183,47 @@ def decoded_ahead(
         capacity: Pictures that may wait, at least 1; None for as many as do the memory no harm.
 
     Yields:
-        What `look` gave, in the order of the pictures; see `DecodedAhead`.
+        What `look` gave, in the order of the pictures; see `OneByOne`.
     """
     if capacity is None:
         capacity = pictures_ahead(source.info, in_pool=isinstance(source, IndexedSource))
     keep_freed_memory()
+    with (
+        _in_pool(source, look, capacity)
+        if isinstance(source, IndexedSource)
+        else _in_a_thread(source, look, capacity)
+    ) as seen:
+        yield seen
+
+
+@contextlib.contextmanager
+def _in_a_thread(
+    source: VideoSource, look: Callable[[SourceFrame], _Seen], capacity: int
+) -> Iterator[OneByOne[_Seen]]:
     seen = DecodedAhead(source, look, capacity)
     try:
         seen.start()
         yield seen
     finally:
         seen.stop()
+
+
+@contextlib.contextmanager
+def _in_pool(
+    source: IndexedSource, look: Callable[[SourceFrame], _Seen], capacity: int
+) -> Iterator[OneByOne[_Seen]]:
+    size = min(block_size(source.info), capacity)
+
+    def next_task() -> Callable[[], list[_Item[_Seen]]] | None:
+        part = source.claim(size)
+        return None if part is None else partial(_all_seen, part, look)
+
+    with done_in_order(next_task, workers=WORKERS, ahead=capacity // size) as blocks:
+        seen: OneByOne[_Seen] = OneByOne(lambda: next(blocks, [None]))
+        try:
+            yield seen
+        finally:
+            seen.stop()
 
 
 def block_size(info: SourceInfo) -> int:

@@ -2,7 +2,6 @@
 
 import enum
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -114,41 +113,28 @@ class RecordedSource(VideoSource, Protocol):
         ...
 
 
-@runtime_checkable
-class IndexedSource(RecordedSource, Protocol):
-    """A recorded source each picture of which can be decoded by itself, by several threads."""
+class PicturePart(Protocol):
+    """Consecutive pictures of a source; small, and can be sent to another process.
 
-    def claim(self) -> Callable[[], SourceFrame] | None:
-        """Passes over the next picture, to be decoded later and by whatever thread.
-
-        Returns:
-            What decodes it, and raises what `read` would raise; None at the end.
-        """
-        ...
-
-
-@runtime_checkable
-class EncodedSource(IndexedSource, Protocol):
-    """An indexed source that gives its pictures by number, and as the bytes they are stored as.
-
-    Any thread may read and decode any picture, at any time and as often as it likes.
+    Any thread or process may read and decode any of them, at any time and as often as it likes.
     """
 
     @property
-    def alphabetical(self) -> bool:
-        """Whether these are all pictures of their folder, in the order of their names."""
+    def name(self) -> str:
+        """The source, as the user named it."""
         ...
 
-    def claim_range(self, count: int) -> range:
-        """Passes over at most `count` pictures.
-
-        Returns:
-            Which ones; empty at the end.
-        """
+    @property
+    def pictures(self) -> range:
+        """Which pictures of the source these are."""
         ...
 
     def file_name(self, index: int) -> str:
-        """Name of the file that holds a picture, without its folder."""
+        """Name of the file that holds a picture, without its folder.
+
+        Args:
+            index: The picture, as the source counts.
+        """
         ...
 
     def encoded(self, index: int) -> bytes:
@@ -166,6 +152,28 @@ class EncodedSource(IndexedSource, Protocol):
             DamagedPictureError: If it is no picture.
             SourceError: If it has another size than the first one.
         """
+        ...
+
+
+@runtime_checkable
+class IndexedSource(RecordedSource, Protocol):
+    """A recorded source each picture of which can be decoded by itself."""
+
+    @property
+    def alphabetical(self) -> bool:
+        """Whether these are all pictures of their folder, in the order of their names."""
+        ...
+
+    def claim(self, count: int) -> PicturePart | None:
+        """Passes over at most `count` pictures.
+
+        Returns:
+            Those, to be decoded later and by whoever; None at the end.
+        """
+        ...
+
+    def part(self, pictures: range) -> PicturePart:
+        """Pictures that were passed over before, once more."""
         ...
 
 

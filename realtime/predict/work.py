@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fishrt.bundle import Bundle
 from fishrt.errors import ConfigError, RecordingError, SourceError
 from fishrt.recording import METADATA_FILE
-from fishrt.video.images import IMAGE_SUFFIXES
+from fishrt.video.numbered_names import IMAGE_SUFFIXES
 from realtime.lanes import Forecaster
 from realtime.modes import open_forecaster
 from realtime.predict.part import Part

@@ -1,0 +1,1 @@
+"""How fast `fishrt prepare` is, and how much memory it takes; see `__main__`."""
