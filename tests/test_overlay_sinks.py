@@ -436,6 +436,17 @@ def test_a_start_that_fails_leaves_no_file(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_nothing_is_written_into_the_footage(tmp_path: Path) -> None:
+    log = str(tmp_path / "log.jsonl")
+    for footage in ({"camera": str(tmp_path)}, {"replay": str(tmp_path)}):
+        options = LiveOptions(outputs=(log,), **footage)
+        with pytest.raises(OutputError, match="lies within the footage"):
+            make_sinks(
+                options, Config(), 0.5, Policy.EVERY_FRAME, LiveStats(FPS, 120), Console(), Outbox()
+            )
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("option", ["outputs", "events", "record", "record_raw"])
 def test_the_footage_is_never_written_over(tmp_path: Path, option: str) -> None:
     footage = tmp_path / "tank.mp4"
