@@ -15,7 +15,7 @@ from fishrt.preprocess import Preprocessor
 from fishrt.video.images import ImageFolder
 from training import picture_helpers
 from training.picture_block import PictureBlock, look_at
-from training.picture_helpers import Crew, Room, helpers
+from training.picture_helpers import TOLD_AHEAD, Crew, Room, helpers
 
 PREPROCESS = Preprocessor(9, 12)
 ROOM = Room(places=2, pictures=10, height=9, width=12, files=6_000)
@@ -24,9 +24,9 @@ SOON_S = 60.0  # for processes to come up; far more than that takes
 
 def wait_until_all_are_free(crew: Crew) -> None:
     deadline = time.monotonic() + SOON_S
-    while crew._free.qsize() < crew._count and time.monotonic() < deadline:
+    while crew._free.qsize() < TOLD_AHEAD * crew._count and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert crew._free.qsize() == crew._count
+    assert crew._free.qsize() == TOLD_AHEAD * crew._count
 
 
 def not_here(*_: object) -> PictureBlock:

@@ -18,7 +18,7 @@ from training.picture_helpers import Room, helpers
 # steps that share the shake meter's beat of 15, so that the pictures that it compares mostly lie
 # in one block.
 BLOCK_SIZES, BLOCK_BYTES = (60, 15, 5, 3), 16 * 1024**2
-BLOCKS_AHEAD_PER_WORKER = 3
+BLOCKS_AHEAD_PER_WORKER = 4
 
 
 @contextlib.contextmanager
@@ -54,7 +54,7 @@ def blocks_ahead(
                 return None
             return partial(crew.look_at, part, first_number(part.pictures.start), next(places))
 
-        with done_in_order(next_task, workers=WORKERS, ahead=ahead) as blocks:
+        with done_in_order(next_task, workers=crew.threads, ahead=ahead) as blocks:
             yield blocks
 
 

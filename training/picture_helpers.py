@@ -10,6 +10,7 @@ or that cannot be started, is no error: its work is done by a thread of this pro
 
 import contextlib
 import ctypes
+import itertools
 import math
 import multiprocessing
 import queue
@@ -19,7 +20,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, cast
@@ -39,6 +40,8 @@ WORTH_PICTURES = 6_000
 # What helpers share, because it is imported before they are forked: this, and what the script
 # `fishrt` imports, which every helper looks into.
 PRELOADED = [__name__, *({"fishrt.cli"} & sys.modules.keys())]
+# Blocks that one helper is told at a time: while one is taken from it, it reads the next one.
+TOLD_AHEAD = 2
 END_SECONDS = 5.0  # for a helper that is told to end; it has nothing to do
 
 
@@ -77,7 +80,7 @@ class Room:
 
 class _Helper(NamedTuple):
     process: BaseProcess
-    connection: "Connection[Any, Any]"
+    connections: list["Connection[Any, Any]"]
 
 
 class Crew:
@@ -87,7 +90,8 @@ class Crew:
         self._preprocess = preprocess
         self._room = room
         self._count = count
-        self._free: queue.SimpleQueue[_Helper] = queue.SimpleQueue()
+        # pipes at whose other end there is room for a block
+        self._free: queue.SimpleQueue[Connection[Any, Any]] = queue.SimpleQueue()
         self._all: list[_Helper] = []
         self._stopping = False
         self._starter = threading.Thread(target=self._start_all, name="fishrt-helpers", daemon=True)
@@ -101,8 +105,13 @@ class Crew:
         if self._count:
             self._starter.start()
 
+    @property
+    def threads(self) -> int:
+        """How many threads should call `look_at`."""
+        return TOLD_AHEAD * self._count or WORKERS
+
     def look_at(self, part: PicturePart, number: int, place: int) -> PictureBlock:
-        """Reads a block of pictures; to be called by as many threads as there are helpers.
+        """Reads a block of pictures.
 
         Args:
             part: The pictures.
@@ -111,15 +120,15 @@ class Crew:
         """
         frames = self._frames[place]
         try:
-            helper = self._free.get_nowait()
+            connection = self._free.get_nowait()
         except queue.Empty:
             return look_at(part, self._preprocess, number, frames)
         try:
-            helper.connection.send((part, number, place))
-            block, size = cast(tuple[PictureBlock, int], helper.connection.recv())
+            connection.send((part, number, place))
+            block, size = cast(tuple[PictureBlock, int], connection.recv())
         except (EOFError, OSError):  # the system, or somebody, ended it
             return look_at(part, self._preprocess, number, frames)
-        self._free.put(helper)
+        self._free.put(connection)
         files = self._packed[place, :size].data if size else block.files
         return replace(block, frames=frames[: len(block.whole)], files=files)
 
@@ -128,7 +137,8 @@ class Crew:
         self._stopping = True
         wait_for([self._starter])
         for helper in self._all:
-            helper.connection.close()
+            for connection in helper.connections:
+                connection.close()
         for helper in self._all:
             helper.process.join(END_SECONDS)
             helper.process.kill()
@@ -143,7 +153,8 @@ class Crew:
                     self._start_one(context)
 
     def _start_one(self, context: SpawnContext | ForkServerContext) -> None:
-        connection, theirs = context.Pipe()
+        pipes = [context.Pipe() for _ in range(TOLD_AHEAD)]
+        theirs = [there for _, there in pipes]
         process = context.Process(
             target=_help,
             args=(theirs, self._shared, self._room, self._preprocess, __file__),
@@ -151,9 +162,11 @@ class Crew:
             daemon=True,
         )
         process.start()
-        theirs.close()
-        self._all.append(_Helper(process, connection))
-        self._free.put(self._all[-1])
+        for there in theirs:
+            there.close()
+        self._all.append(_Helper(process, [here for here, _ in pipes]))
+        for here, _ in pipes:
+            self._free.put(here)
 
 
 @contextlib.contextmanager
@@ -195,18 +208,24 @@ def _context() -> SpawnContext | ForkServerContext:
     return context
 
 
+def _ready(connections: list["Connection[Any, Any]"]) -> Iterator[list["Connection[Any, Any]"]]:
+    """Again and again those of some pipes in which there is something, or which have ended."""
+    while True:
+        yield cast(list["Connection[Any, Any]"], wait(connections))
+
+
 def _array(shared: "ctypes.Array[ctypes.c_uint8]") -> NDArray[np.uint8]:
     return np.frombuffer(memoryview(shared).cast("B"), np.uint8)
 
 
 def _help(
-    connection: "Connection[Any, Any]",
+    connections: list["Connection[Any, Any]"],
     shared: "ctypes.Array[ctypes.c_uint8]",
     room: Room,
     preprocess: Preprocessor,
     code: str,
 ) -> None:
-    """What a helper does: one block after another, until the pipe ends."""
+    """What a helper does: one block after another, until a pipe ends."""
     if code != __file__:  # it was forked with another installation of fishrt in it
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -214,7 +233,7 @@ def _help(
     keep_freed_memory()
     frames, packed = room.frames(_array(shared)), room.packed(_array(shared))
     with contextlib.suppress(EOFError, OSError):  # the other end is closed, or was killed
-        while True:
+        for connection in itertools.chain.from_iterable(_ready(connections)):
             part, number, place = connection.recv()
             block = look_at(part, preprocess, number, frames[place])
             size = len(block.files) if len(block.files) <= room.files else 0
