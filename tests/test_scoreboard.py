@@ -246,6 +246,34 @@ def test_forecasts_that_are_withheld_do_not_count(reason: Reason) -> None:
     assert scores.delay_s == pytest.approx(6 / FPS)
 
 
+@pytest.mark.parametrize(
+    ("late", "figures", "text", "values"),
+    [
+        (range(0), (1, 1, 0), "burst: missed", {"caught": 0.0}),
+        (
+            range(40, 140),
+            (0, 0, 1),
+            "burst: not covered by forecasts, not counted",
+            {"covered": 0.0},
+        ),
+    ],
+)
+def test_a_burst_while_forecasts_are_withheld_is_not_missed(
+    late: range, figures: tuple[int, int, int], text: str, values: dict[str, float]
+) -> None:
+    forecasts = run_of(250)
+    for at in late:
+        forecasts[at] = dataclasses.replace(forecasts[at], valid=False, reason=Reason.LATE)
+    for at in range(100, 130):
+        forecasts[at] = dataclasses.replace(forecasts[at], change=0.05)
+    scoreboard, frame = Scoreboard(LABELS, FPS), np.zeros((4, 6), np.uint8)
+    told = [event for each in forecasts for event in scoreboard.push(each, frame).events]
+    bursts = [event for event in told if event.kind is EventKind.BURST]
+    assert [(event.text, event.values) for event in bursts] == [(text, values)]
+    got = scoreboard.snapshot().events
+    assert (got.bursts, got.missed, got.uncovered) == figures
+
+
 def test_the_window_rolls() -> None:
     rule = LabelRule(horizon=5)
     scores = pushed(Scoreboard(rule, FPS, window_minutes=10 / FPS / 60), run_of(50)).snapshot()

@@ -13,9 +13,9 @@ from fishrt.online_labels import LabelledLater
 from realtime.event import Event, EventKind
 from realtime.forecast import Forecast, Reason
 from realtime.scoreboard.drift import DriftWatch, ReferenceFrom
-from realtime.scoreboard.events import EventTally, FalseAlarm
+from realtime.scoreboard.events import EventTally, FalseAlarm, Settled, UncoveredBurst
 from realtime.scoreboard.skill import RollingTally, SkillTally
-from realtime.scoreboard.snapshot import BurstOutcome, ScoreSnapshot
+from realtime.scoreboard.snapshot import ScoreSnapshot
 from realtime.scoring import Scored
 from realtime.update import Truth
 
@@ -156,10 +156,13 @@ def _no_reference(forecast: Forecast) -> Event:
     return Event(EventKind.WARNING, forecast.emit_time, NO_REFERENCE)
 
 
-def _event(outcome: BurstOutcome | FalseAlarm, wall: float) -> Event:
+def _event(outcome: Settled, wall: float) -> Event:
     if isinstance(outcome, FalseAlarm):
         text = "false alarm: no burst followed"
         return Event(EventKind.FALSE_ALARM, wall, text, outcome.frame)
+    if isinstance(outcome, UncoveredBurst):
+        text = "burst: not covered by forecasts, not counted"
+        return Event(EventKind.BURST, wall, text, outcome.frame, {"covered": 0.0})
     if outcome.lead_s is None:
         return Event(EventKind.BURST, wall, "burst: missed", outcome.frame, {"caught": 0.0})
     text = f"burst: announced {outcome.lead_s:.1f} s ahead"
