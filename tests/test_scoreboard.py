@@ -282,6 +282,28 @@ def test_the_window_rolls() -> None:
     assert scores.rolling.minutes == pytest.approx(10 / FPS / 60)
 
 
+def test_after_a_long_outage_the_window_is_about_what_is_left_in_it() -> None:
+    """Of a window of 600 frames 540 are lost, and the 60 after them are all that is in it."""
+    scoreboard = Scoreboard(LabelRule(horizon=5), FPS, window_minutes=600 / FPS / 60)
+    pushed(scoreboard, run_of(700))
+    assert scoreboard.snapshot().rolling.labelled == 600
+    after = [
+        dataclasses.replace(each, frame=each.frame + 700 + 540, valid=each.frame >= 10)
+        for each in run_of(66)
+    ]
+    rolling = pushed(scoreboard, after).snapshot().rolling
+    assert rolling.labelled == 60 - 10
+    assert rolling.minutes == pytest.approx(50 / FPS / 60)
+    assert scoreboard.snapshot().overall.minutes == pytest.approx((700 - 6 + 50) / FPS / 60)
+
+
+def test_a_forecast_that_stands_for_several_frames_is_minutes_of_them_all() -> None:
+    skipped = run_of(50, valid=False, reason=Reason.SKIPPED)
+    every_fifth = [each if each.frame % 5 == 0 else skipped[each.frame] for each in run_of(50)]
+    rolling = pushed(Scoreboard(LabelRule(horizon=5), FPS), every_fifth).snapshot().rolling
+    assert (rolling.labelled, rolling.minutes) == (9, pytest.approx(44 / FPS / 60))
+
+
 def test_climatology_is_that_of_the_training_where_it_is_known() -> None:
     own = pushed(Scoreboard(LabelRule(5), FPS, climatology=0.1), run_of(20)).snapshot()
     assert (own.climatology, own.climatology_from) == (0.1, "training")

@@ -30,7 +30,8 @@ class SkillFigures:
     the baseline.
 
     Attributes:
-        minutes: Footage with a label that the figures are about, in minutes.
+        minutes: Footage that the figures are about, in minutes: frames with a label at which a
+            forecast stood, its own or, under `--every`, the one before.
         labelled: Forecasts with a known label.
         positives: Those of them with a burst ahead.
         auc: Area under the ROC curve.
