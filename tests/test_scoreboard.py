@@ -28,7 +28,7 @@ from realtime.loop import LiveLoop
 from realtime.modes import open_forecaster
 from realtime.scoreboard.scoreboard import NO_REFERENCE, Scoreboard
 from realtime.scoreboard.skill import bin_of
-from realtime.scoreboard.snapshot import ScoreSnapshot
+from realtime.scoreboard.snapshot import EventFigures, ScoreSnapshot, SkillFigures
 from realtime.scoreboard.wording import score_lines, score_parts
 from realtime.sinks.scores import ScoreSink
 from realtime.stats import LiveStats
@@ -318,14 +318,55 @@ def test_the_status_tells_what_is_known_by_now(ran: Ran) -> None:
     assert score_parts(ScoreSnapshot()) == []
     assert score_lines(ScoreSnapshot()) == []
     events = ran.scores.events
+    rolling = ran.scores.rolling
+    assert rolling.enough
     assert score_parts(ran.scores) == [
-        f"AUC {ran.scores.rolling.auc:.2f} 1 min",
+        f"AUC {rolling.auc:.2f} {rolling.minutes:.1f} min",
         f"{events.caught}/{events.bursts} bursts",
         f"{events.false_alarms_per_minute:.1f} false/min",
     ]
     first, second = score_lines(ran.scores)
     assert f"AUC {ran.scores.overall.auc:.3f}; motion baseline (published rule)" in first
     assert second.startswith(f"{events.caught} of {events.bursts} bursts announced")
+
+
+@pytest.mark.parametrize(
+    ("figures", "part"),
+    [
+        (SkillFigures(auc=1.0, minutes=0.4, positives=9), None),
+        (SkillFigures(auc=0.941, minutes=0.4, enough=True), "AUC 0.94 0.4 min"),
+        (SkillFigures(auc=0.941, minutes=9.94, enough=True), "AUC 0.94 9.9 min"),
+        (SkillFigures(auc=0.941, minutes=9.96, enough=True), "AUC 0.94 10 min"),
+        (SkillFigures(minutes=3.0, enough=True), None),
+    ],
+)
+def test_the_status_tells_an_auc_of_enough_forecasts(
+    figures: SkillFigures, part: str | None
+) -> None:
+    assert score_parts(ScoreSnapshot(rolling=figures)) == ([part] if part else [])
+
+
+@pytest.mark.parametrize(
+    ("bursts", "caught", "uncovered", "line"),
+    [
+        (1, 1, 0, "1 of 1 burst announced, 0.5 s ahead"),
+        (1, 0, 0, "0 of 1 burst announced"),
+        (3, 1, 1, "1 of 3 bursts announced, 0.5 s ahead; 1 more burst not covered by forecasts"),
+        (3, 2, 0, "2 of 3 bursts announced, 0.5 s ahead in the median"),
+        (9, 6, 2, "6 of 9 bursts announced, half of them 0.5 s ahead or more; 2 more bursts not"
+         " covered by forecasts"),
+    ],
+)  # fmt: skip
+def test_the_summary_words_one_few_and_many_bursts(
+    bursts: int, caught: int, uncovered: int, line: str
+) -> None:
+    events = EventFigures(
+        bursts=bursts, caught=caught, uncovered=uncovered, median_lead_s=0.5 if caught else None
+    )
+    overall = SkillFigures(labelled=100, positives=9, auc=1.0)
+    first, second = score_lines(ScoreSnapshot(overall=overall, events=events))
+    assert second == line
+    assert first.endswith("a burst ahead at 9.0% of them, too few to say how good they were")
 
 
 def test_the_log_of_scores_has_a_line_now_and_then_and_at_the_end(tmp_path: Path) -> None:

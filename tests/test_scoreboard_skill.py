@@ -99,6 +99,17 @@ def test_after_a_gap_the_window_empties_some_at_a_time() -> None:
     assert left == [2 * FORGET_AT_ONCE + 7, FORGET_AT_ONCE + 7, 7, 0, 0]
 
 
+@pytest.mark.parametrize(
+    ("calm", "burst", "enough"), [(30, 30, True), (29, 99, False), (99, 29, False)]
+)
+def test_a_handful_is_not_enough(calm: int, burst: int, enough: bool) -> None:
+    tally = SkillTally()
+    assert not tally.figures(0.0, None).enough
+    for at in range(calm + burst):
+        tally.add(int(at < burst), 0.5, None)
+    assert tally.figures(1.0, None).enough is enough
+
+
 def test_undefined_scores_are_none() -> None:
     tally = SkillTally()
     assert tally.figures(0.0, None).auc is None

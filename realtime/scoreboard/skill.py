@@ -8,6 +8,8 @@ import numpy as np
 from realtime.scoreboard.snapshot import ReliabilityPoint, SkillFigures
 
 RELIABILITY_BINS = 10
+ENOUGH = 30
+"""Forecasts with a burst ahead, and without one, from which on an AUC is shown."""
 FORGET_AT_ONCE = 100
 """Frames that may leave a window when one comes, which takes 0.4 ms. After an outage a window of 10
 minutes at 30 fps is so rid of what is too old within 6 s."""
@@ -99,6 +101,7 @@ class SkillTally:
             minutes=minutes,
             labelled=count,
             positives=bursts,
+            enough=min(calms, bursts) >= ENOUGH,
             auc=self._ranks.auc(),
             baseline_auc=self._baseline_ranks.auc(),
             brier=max(self._squares, 0.0) / count,

@@ -34,6 +34,7 @@ class SkillFigures:
             forecast stood, its own or, under `--every`, the one before.
         labelled: Forecasts with a known label.
         positives: Those of them with a burst ahead.
+        enough: Whether there are enough of both kinds, 30 each, for an AUC to be shown.
         auc: Area under the ROC curve.
         baseline_auc: The same of the motion baseline, on the frames where it has a forecast.
         brier: Brier score, 0 is best.
@@ -46,6 +47,7 @@ class SkillFigures:
     minutes: float = 0.0
     labelled: int = 0
     positives: int = 0
+    enough: bool = False
     auc: float | None = None
     baseline_auc: float | None = None
     brier: float | None = None
