@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 def live(
+    context: typer.Context,
     camera: Annotated[
         str | None,
         typer.Option(
@@ -175,6 +176,9 @@ def live(
     """
     import sys
 
+    from realtime.stopping import interruptible
+
+    context.with_resource(interruptible())  # until the run takes them: importing takes a while
     if list_cameras:
         _list_cameras(as_json=as_json)
         return
@@ -184,6 +188,7 @@ def live(
         require("gpu" if backend is Backend.CUDA else "cpu", "onnxruntime")
     from rich.console import Console
 
+    from fishrt.cli.terminal import stderr_that_may_close
     from fishrt.errors import ExitCode
     from fishrt.video.request import CameraRequest
     from realtime.alarm import AlarmWishes
@@ -202,7 +207,7 @@ def live(
     if scores == "-" and (as_json or "-" in outputs):
         raise typer.BadParameter("--scores - and another output would both write to stdout.")
     address = _page_address(web)
-    console = Console(stderr=True, highlight=False)
+    console = Console(file=stderr_that_may_close(), highlight=False)
 
     def say(sentence: str) -> None:
         console.print(sentence, soft_wrap=True, markup=False)

@@ -74,6 +74,7 @@ def predict(
     from rich.console import Console
 
     from fishrt.cli.progress import frame_progress
+    from fishrt.cli.terminal import stderr_that_may_close
     from realtime.predict.plan import PredictOptions
     from realtime.predict.session import run_predict
 
@@ -91,7 +92,7 @@ def predict(
         restart=restart,
         ray=ray,
     )
-    console = Console(stderr=True, highlight=False)
+    console = Console(file=stderr_that_may_close(), highlight=False)
 
     def say(sentence: str) -> None:
         console.print(sentence, soft_wrap=True, markup=False)
