@@ -23,7 +23,7 @@ from fishrt.bundle import Bundle, GraphPrecision
 from fishrt.doctor.machine import memory_gb, processor_name
 from fishrt.errors import FishrtError
 from fishrt.gpu.card import current_gpu
-from fishrt.install_hints import install_hint
+from fishrt.install_hints import install_hint, no_cuda_hint
 from fishrt.simulate import SimulatedTank, TankSpec
 from realtime.backends import Backend
 from realtime.stepper import SessionSettings, usable_cores
@@ -159,7 +159,7 @@ def missing(backend: Backend) -> str | None:
         import onnxruntime
 
         listed = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-        return _unless(listed, "this ONNX Runtime has no CUDA", "gpu")
+        return None if listed else no_cuda_hint()
     if backend is Backend.TENSORRT_RTX:
         there = find_spec("onnxruntime_ep_nv_tensorrt_rtx")
         return _unless(there, "the TensorRT-RTX plugin is not installed", "rtx")

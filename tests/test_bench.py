@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -17,10 +18,11 @@ from tiny_bundle import make_tiny_bundle, reseal
 from fishrt.bundle import GraphPrecision
 from fishrt.cli import main
 from fishrt.clip import ClipGeometry
-from fishrt.errors import ExitCode
+from fishrt.errors import ExitCode, MissingExtraError
 from fishrt.timing import matrix_gflops, percentiles, time_calls
 from realtime.backends import Backend
 from realtime.benchmark import Mode, Row, Skipped, Way, measure, missing, run_worker, ways_of
+from realtime.onnx_device import cuda_program
 
 GEOMETRY = ClipGeometry(steps=3, frames_per_step=2, height=12, width=14)
 FP32 = GraphPrecision.FP32
@@ -151,6 +153,18 @@ def test_a_picture_that_cannot_be_is_said_before_measuring(
 
 
 SMALL = ("--no-keras", "--frames", "10", "--every", "1")
+
+
+def test_the_hint_for_cuda_leaves_one_onnx_runtime():
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime has CUDA")
+    said = "pip uninstall -y onnxruntime && pip install -e '.[gpu]'"
+    assert missing(Backend.CUDA).endswith(said)
+    with pytest.raises(MissingExtraError) as caught:
+        cuda_program(Path("step.onnx"), 1, None)
+    assert str(caught.value) == missing(Backend.CUDA)
 
 
 def test_figures_are_printed_before_a_picture_that_fails(bundle, tmp_path, monkeypatch, capsys):
