@@ -21,6 +21,7 @@ PCI_DEVICES = Path("/sys/bus/pci/devices")
 CONTAINER = Path("/.dockerenv")
 JETSON = Path("/etc/nv_tegra_release")
 NEEDED_CUDA = 12
+RUNS_ON_GPU = r"onnxruntime-(gpu|ep-nv-tensorrt-rtx)|tensorrt(-cu\d+)?$"
 
 
 def check_gpu() -> list[Finding]:
@@ -49,7 +50,7 @@ def unused_gpu(found: dict[str, str]) -> list[Finding]:
     Args:
         found: What is installed.
     """
-    if any(re.match(r"onnxruntime-(gpu|ep-nv-tensorrt-rtx)", name) for name in found):
+    if any(re.match(RUNS_ON_GPU, name) for name in found):
         return []
     what = "there is an NVIDIA GPU, but only what runs on the CPU is installed"
     return [Finding(TOPIC, Level.NOTE, what, gpu_command())]
