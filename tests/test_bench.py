@@ -226,6 +226,19 @@ def test_a_step_graph_that_does_not_fit_and_a_model_without_numbers(tmp_path, mo
     assert "warning: the model gives what is not a number on cpu fp32;" in err
 
 
+def test_a_bundle_that_runs_nowhere_is_the_bundles_fault(bundle, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "cut"
+    shutil.copytree(bundle.folder, folder)
+    for graph in folder.glob("*.onnx"):
+        graph.write_bytes(b"no graph")
+    monkeypatch.setattr("realtime.benchmark.missing", lambda b: f"no {b}" if b != "cpu" else None)
+    assert bench(monkeypatch, folder, *SMALL) == ExitCode.BUNDLE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "nothing was timed: not timed on cpu fp32 (stream, exact lanes): " in err
+    assert "step.onnx is damaged" in err
+
+
 def test_a_step_that_gives_no_numbers_is_told_from_one_that_does(bundle, frames, tmp_path):
     odd = make_tiny_bundle(tmp_path / "odd", GEOMETRY).folder
     spoil(odd / "step.onnx")

@@ -38,7 +38,8 @@ def missed(
 
 def failure(record: Mapping[str, Any], entries: Sequence[Entry]) -> FishrtError:
     """The error to end with where these entries are `missed`."""
-    kind = BundleError if all(entry["bundle_at_fault"] for entry in entries) else MachineError
+    # a fault of the bundle is told first: without mending it, no other machine would help
+    kind = BundleError if any(entry["bundle_at_fault"] for entry in entries) else MachineError
     what = "not all that was asked for" if _timed(record) else "nothing"
     return kind(f"{what} was timed: {'; '.join(skipped_lines(record, entries))}.")
 
