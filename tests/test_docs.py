@@ -31,7 +31,7 @@ from typer.main import get_command
 from fishrt.cli import app, main
 
 # programs of the system: that they exist is not for us to say
-SYSTEM = {".", "cat", "cd", "ffmpeg", "mkdir", "ssh", "sudo", "tensorboard", "v4l2-ctl"}
+SYSTEM = {".", "cat", "cd", "cp", "ffmpeg", "mkdir", "ssh", "sudo", "tensorboard", "v4l2-ctl"}
 GROUP = get_command(app)
 RUNS = {page_id(page): [block for block in blocks_of(page) if block.is_run] for page in pages()}
 RUN_PAGES = sorted(name for name, blocks in RUNS.items() if blocks)
