@@ -250,9 +250,9 @@ def test_a_broker_that_is_gone_and_back(monkeypatch: pytest.MonkeyPatch, holds: 
         sink.close()
     events += said(outbox)
     assert [kind for kind, _ in events] == [EventKind.SINK_FAILED, EventKind.SINK_BACK]
-    assert events[0][1] == (
-        f"mqtt://127.0.0.1:{port}/lab/tank is not reached: the broker is gone; fishrt keeps trying"
-    )
+    said_first = events[0][1]  # a broker that stops may go silent before it hangs up
+    assert said_first.startswith(f"mqtt://127.0.0.1:{port}/lab/tank is not reached: the broker ")
+    assert said_first.endswith("; fishrt keeps trying")
     assert sink.report().error is None
     assert sink.report().lost_events == 0
     broker.stop()

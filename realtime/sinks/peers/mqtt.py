@@ -132,6 +132,8 @@ class MqttPeer:
             delivered = message.is_published()
         except (ValueError, RuntimeError) as error:
             raise self._problem("the broker is gone") from error
+        if not delivered and not self._client.is_connected():  # it went while we waited
+            raise self._problem("the broker is gone")
         if not delivered:
             raise self._problem("the broker does not confirm what it gets")
 
