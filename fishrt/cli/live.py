@@ -1,7 +1,7 @@
 """`fishrt live`: burst probabilities from a camera or a file, frame by frame."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 def live(
+    context: typer.Context,
     camera: Annotated[
         str | None,
         typer.Option(
@@ -185,6 +186,7 @@ def live(
     from rich.console import Console
 
     from fishrt.errors import ExitCode
+    from fishrt.patient_stderr import PatientStderr
     from fishrt.video.request import CameraRequest
     from realtime.alarm import AlarmWishes
     from realtime.capture import Pace
@@ -202,7 +204,9 @@ def live(
     if scores == "-" and (as_json or "-" in outputs):
         raise typer.BadParameter("--scores - and another output would both write to stdout.")
     address = _page_address(web)
-    console = Console(stderr=True, highlight=False)
+    stderr = PatientStderr()
+    context.call_on_close(stderr.close)
+    console = Console(file=cast("IO[str]", stderr), highlight=False)
 
     def say(sentence: str) -> None:
         console.print(sentence, soft_wrap=True, markup=False)
