@@ -203,6 +203,10 @@ def live(
         raise typer.BadParameter("--json and --output - would both write to stdout.")
     if scores == "-" and (as_json or "-" in outputs):
         raise typer.BadParameter("--scores - and another output would both write to stdout.")
+    if events == "-":
+        raise typer.BadParameter(
+            "stdout belongs to the forecasts; name a file.", param_hint="--events"
+        )
     address = _page_address(web)
     stderr = PatientStderr()
     context.call_on_close(stderr.close)
