@@ -233,6 +233,20 @@ class QueuedSink(Generic[Item]):
         else:
             self._worker.write(job[0])
 
+    def _pause(self, seconds: float) -> bool:
+        """Waits before another try; false if the run ends."""
+        until = time.monotonic() + seconds
+        with self._changed:
+            while not self._closing and (left := until - time.monotonic()) > 0:
+                self._changed.wait(left)
+            return not self._closing
+
+    def _lose(self, job: Event | tuple[Item]) -> None:
+        if isinstance(job, Event):
+            self._lost_events += 1
+        else:
+            self.dropped += 1
+
     def _stop(self, error: Exception) -> None:
         with self._changed:
             if self._error is None:
