@@ -261,8 +261,10 @@ def meet(footage: Footage, rule: DecisionRule, horizon: int) -> Meeting:
 def match(footage: Footage, alarms: NDArray[np.int64], horizon: int) -> Meeting:
     """Matches alarms with bursts.
 
-    A burst whose horizon begins before the first forecast could not be caught and is left out, as
-    is an alarm whose horizon reaches beyond what the labels tell.
+    A burst is within reach of the alarms from the horizon before its onset, or from its first
+    label, to its onset. One whose reach begins before the first forecast, or in whose reach no
+    forecast stood, could not be caught and is left out, as is an alarm whose horizon reaches
+    beyond what the labels tell.
 
     Args:
         footage: Frames in a row.
@@ -270,10 +272,8 @@ def match(footage: Footage, alarms: NDArray[np.int64], horizon: int) -> Meeting:
         horizon: Frames that a label looks ahead.
     """
     found = find_bursts(footage.labels)
-    known = np.flatnonzero(np.isfinite(footage.probabilities))
-    begin = int(known[0]) if len(known) else len(footage.labels)
-    fair = np.minimum(found.announced, found.onsets - horizon) >= begin
     opens = np.minimum(found.announced, found.onsets - horizon)
+    covered = _covered(np.isfinite(footage.probabilities), opens, found.onsets)
     # windows of bursts end in order; the first that ends at or after an alarm is its only chance,
     # as every later one opens later
     following = np.searchsorted(found.onsets, alarms)
@@ -286,11 +286,21 @@ def match(footage: Footage, alarms: NDArray[np.int64], horizon: int) -> Meeting:
     first = np.searchsorted(alarms, opens)
     caught = np.append(alarms, np.iinfo(np.int64).max)[first]
     return Meeting(
-        Bursts(found.announced[fair], found.onsets[fair]),
-        np.where(caught <= found.onsets, caught, -1)[fair],
+        Bursts(found.announced[covered], found.onsets[covered]),
+        np.where(caught <= found.onsets, caught, -1)[covered],
         alarms[right],
         alarms[decided & ~right],
     )
+
+
+def _covered(
+    known: NDArray[np.bool_], opens: NDArray[np.int64], onsets: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Which bursts could have been caught: forecasts had begun, and one stood in their reach."""
+    count = np.append(0, np.cumsum(known))
+    begin = int(np.argmax(known)) if known.any() else len(known)
+    stood = count[onsets + 1] > count[np.maximum(opens, 0)]
+    return np.asarray((opens >= begin) & stood)
 
 
 def score_events(

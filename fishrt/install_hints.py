@@ -9,3 +9,19 @@ def install_command(extra: str) -> str:
 def install_hint(extra: str) -> str:
     """The end of a sentence that says what is missing: which extra brings it, and how."""
     return f"install the extra {extra}, in a checkout with: {install_command(extra)}"
+
+
+def gpu_command() -> str:
+    """The command that changes ONNX Runtime for the one with CUDA, in a checkout.
+
+    Both packages bring the module `onnxruntime`: side by side they overwrite each other.
+    """
+    return f"pip uninstall -y onnxruntime && {install_command('gpu')}"
+
+
+def no_cuda_hint() -> str:
+    """That the ONNX Runtime here is the one without CUDA, and how to change it."""
+    return (
+        "this ONNX Runtime has no CUDA; change it for that of the extra gpu, in a checkout with: "
+        f"{gpu_command()}"
+    )

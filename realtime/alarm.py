@@ -38,6 +38,11 @@ class Alarm:
         return self._decider.active
 
     @property
+    def frame(self) -> int | None:
+        """The frame that was taken last, or None."""
+        return self._frame
+
+    @property
     def standing(self) -> float | None:
         """The probability that stands: the newest one, or None where nothing is known."""
         return self._standing
@@ -58,6 +63,15 @@ class Alarm:
         elapsed = 1 if self._frame is None else frame - self._frame
         self._frame = frame
         return self._decider.push(self._standing, elapsed)
+
+    def forget(self) -> Edge | None:
+        """Takes note that nothing is known any more, though no frame comes to say so.
+
+        Returns:
+            The end of the alarm, or None if there was none.
+        """
+        self._standing = None
+        return self._decider.push(None, 0)  # no time has passed by the count of frames
 
 
 @dataclass(frozen=True)

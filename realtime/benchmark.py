@@ -23,7 +23,7 @@ from fishrt.bundle import Bundle, GraphPrecision
 from fishrt.doctor.machine import memory_gb, processor_name
 from fishrt.errors import FishrtError
 from fishrt.gpu.card import current_gpu
-from fishrt.install_hints import install_hint
+from fishrt.install_hints import install_hint, no_cuda_hint
 from fishrt.simulate import SimulatedTank, TankSpec
 from realtime.backends import Backend
 from realtime.stepper import SessionSettings, usable_cores
@@ -89,6 +89,7 @@ class Row:
         host_mb: Most memory that the process had, in MB.
         device_mb: Memory that it took on the GPU, in MB, or None without a GPU.
         computed_by: Library and version.
+        finite: Whether what it gives are finite numbers.
     """
 
     way: str
@@ -106,20 +107,29 @@ class Row:
     host_mb: float
     device_mb: float | None
     computed_by: str
+    finite: bool = True
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A way that was not measured, and why."""
+    """A way that was not measured, and why.
+
+    Attributes:
+        way: In words.
+        backend: What would have computed.
+        precision: What in.
+        reason: Why it was not measured.
+        bundle_at_fault: Whether the bundle lacks what is needed, or it is damaged.
+    """
 
     way: str
     backend: str
     precision: str
     reason: str
+    bundle_at_fault: bool = False
 
 
 def ways_of(
-    bundle: Bundle,
     backends: Sequence[Backend],
     precisions: Sequence[GraphPrecision],
     every: Sequence[int],
@@ -127,18 +137,16 @@ def ways_of(
     """Every way to measure, the cheapest of each backend first.
 
     Args:
-        bundle: The bundle.
         backends: What may compute.
-        precisions: Which of its graphs; those that it lacks are left out.
+        precisions: Which of the bundle's graphs.
         every: Strides of exact lanes.
     """
     for backend in backends:
         for precision in precisions:
-            if precision in bundle.metadata.precisions:
-                yield Way(backend, precision, Mode.STREAM)
-                for stride in sorted(every, reverse=True):
-                    yield Way(backend, precision, Mode.LANES, stride)
-                yield Way(backend, precision, Mode.CLIP)
+            yield Way(backend, precision, Mode.STREAM)
+            for stride in sorted(every, reverse=True):
+                yield Way(backend, precision, Mode.LANES, stride)
+            yield Way(backend, precision, Mode.CLIP)
 
 
 def missing(backend: Backend) -> str | None:
@@ -151,7 +159,7 @@ def missing(backend: Backend) -> str | None:
         import onnxruntime
 
         listed = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-        return _unless(listed, "this ONNX Runtime has no CUDA", "gpu")
+        return None if listed else no_cuda_hint()
     if backend is Backend.TENSORRT_RTX:
         there = find_spec("onnxruntime_ep_nv_tensorrt_rtx")
         return _unless(there, "the TensorRT-RTX plugin is not installed", "rtx")
@@ -191,7 +199,7 @@ def measure(
     order = {"bundle": str(folder), **asdict(way), "frames": str(frames), "count": count}
     answer = run_worker("realtime.benchmark_worker", {**order, "trust": trust_engine})
     if "reason" in answer:
-        return Skipped(way.name, way.backend, way.precision, answer["reason"])
+        return Skipped(way.name, way.backend, way.precision, **answer)
     return Row(way=way.name, backend=way.backend, precision=way.precision, **answer)
 
 

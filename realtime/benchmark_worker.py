@@ -4,13 +4,14 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fishrt.bundle import Bundle, GraphPrecision, load_bundle
-from fishrt.errors import FishrtError
+from fishrt.errors import BundleError, FishrtError
 from fishrt.gpu.device import CudaDevice
 from fishrt.timing import peak_memory_mb, percentiles, time_calls
 from realtime.backends import Backend, clip_runner, stepper_maker
@@ -31,10 +32,25 @@ Push = Callable[[int], object]
 """Takes the number of a frame and does its work."""
 
 
-def make_push(
-    bundle: Bundle, order: dict[str, Any], frames: NDArray[np.uint8]
-) -> tuple[Push, str, int]:
-    """What does a frame's work, what computes it, and how many frames are warm-up."""
+@dataclass(frozen=True)
+class Work:
+    """What is timed.
+
+    Attributes:
+        push: Does a frame's work.
+        computed_by: Library and version.
+        warm_up: Frames before the clock starts.
+        answer: Computes once more and gives the probability of every lane.
+    """
+
+    push: Push
+    computed_by: str
+    warm_up: int
+    answer: Callable[[], NDArray[np.float32]]
+
+
+def make_work(bundle: Bundle, order: dict[str, Any], frames: NDArray[np.uint8]) -> Work:
+    """Loads what an order of `realtime.benchmark.measure` is about."""
     geometry = bundle.metadata.config.clip.geometry
     backend, precision = Backend(order["backend"]), GraphPrecision(order["precision"])
     mode, every, trust = Mode(order["mode"]), order["every"], order["trust"]
@@ -42,10 +58,15 @@ def make_push(
         run = clip_runner(bundle, backend, precision, trust_engine=trust)
         first, span = geometry.frames - 1, len(frames) - geometry.frames + 1
 
-        def push(number: int) -> object:
+        def push(number: int) -> float:
             return run(frames[geometry.frame_indices(first + number % span)])
 
-        return push, f"{backend} in {precision}", WARM_UP_CLIPS
+        return Work(
+            push,
+            f"{backend} in {precision}",
+            WARM_UP_CLIPS,
+            lambda: np.array([push(0)], np.float32),
+        )
     make = stepper_maker(bundle, backend, precision, trust_engine=trust)
     if mode is Mode.STREAM:
         stepper = make(1)
@@ -54,10 +75,11 @@ def make_push(
         lanes = LaneSchedule(geometry.steps, geometry.frames_per_step, every).lanes
         stepper = make(lanes)
         forecaster = ExactLanes(stepper, geometry, every)
-    return (
+    return Work(
         lambda number: forecaster.push(frames[number % len(frames)]),
         stepper.describe(),
         WARM_UP_STEPS * geometry.frames_per_step,
+        lambda: stepper.step(frames[: geometry.frames_per_step], 0),
     )
 
 
@@ -70,19 +92,20 @@ def measure(order: dict[str, Any]) -> dict[str, Any]:
     device = None if order["backend"] == Backend.CPU else CudaDevice()
     used_before = device.used_mb() if device else 0.0
     frames = np.load(order["frames"], allow_pickle=False)
-    push, computed_by, warm_up = make_push(load_bundle(order["bundle"]), order, frames)
+    work = make_work(load_bundle(order["bundle"]), order, frames)
     startup = time.time() - order["begun"]
-    warming = time_calls(push, 0, warm_up, warm_up, LIMIT_S)
+    warming = time_calls(work.push, 0, work.warm_up, work.warm_up, LIMIT_S)
     count = order["count"] // (CLIP_SHARE if order["mode"] == Mode.CLIP else 1)
-    times = time_calls(push, warm_up, max(count, FEWEST), FEWEST, LIMIT_S)
+    times = time_calls(work.push, work.warm_up, max(count, FEWEST), FEWEST, LIMIT_S)
     return {
         **percentiles(times),
         "first_ms": max(warming),
-        "warm_up_frames": warm_up,
+        "warm_up_frames": work.warm_up,
         "startup_s": startup,
         "host_mb": peak_memory_mb(),
         "device_mb": device.used_mb() - used_before if device else None,
-        "computed_by": computed_by,
+        "computed_by": work.computed_by,
+        "finite": bool(np.isfinite(work.answer()).all()),
     }
 
 
@@ -91,5 +114,5 @@ if __name__ == "__main__":
     try:
         answer = measure(given)
     except FishrtError as error:
-        answer = {"reason": str(error)}
+        answer = {"reason": str(error), "bundle_at_fault": isinstance(error, BundleError)}
     print(json.dumps(answer), flush=True)

@@ -1,5 +1,6 @@
 """The live loop: place by timestamp, preprocess, forecast, hand to the sinks."""
 
+import contextlib
 import enum
 import math
 import time
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from fishrt.events import DecisionRule, Edge
 from fishrt.motion import frame_change
 from fishrt.preprocess import Preprocessor
-from fishrt.video.resample import Resampler
+from fishrt.video.resample import GAP_INTERVALS, Resampler
 from realtime.alarm import Alarm
 from realtime.capture import Capture, Captured, Policy
 from realtime.event import Event, EventKind
@@ -78,6 +79,7 @@ class LiveLoop:
         self._outbox = outbox
         self._before: NDArray[np.uint8] | None = None
         self._shown: Captured | None = None
+        self._taken_at = math.inf  # when the last picture was, on the monotonic clock
 
     def run(self, stop: Callable[[], bool], frame_limit: int | None = None) -> LoopEnd:
         """Runs until the source ends, enough frames are done, or `stop` says so.
@@ -91,6 +93,12 @@ class LiveLoop:
             OutputError: If a sink fails.
             ConfigError: If the preprocessing does not fit the picture.
         """
+        try:
+            return self._run(stop, frame_limit)
+        finally:  # whatever is switched by the alarm must not stay on because we left
+            self._end_alarm("the run has ended")
+
+    def _run(self, stop: Callable[[], bool], frame_limit: int | None) -> LoopEnd:
         while not stop():
             for event in self._outbox.drain() if self._outbox else ():
                 self.tell(event)
@@ -99,10 +107,13 @@ class LiveLoop:
             for event in self._capture.events():
                 self.tell(event)
             if captured is not None:
+                self._taken_at = captured.monotonic
                 self._take(captured, frame_limit)
             elif self._capture.exhausted:
                 self._capture.raise_failure()
                 return LoopEnd.SOURCE_ENDED
+            else:
+                self._end_alarm_in_silence()
             if frame_limit is not None and self._stats.frames >= frame_limit:
                 return LoopEnd.FRAME_LIMIT
         return LoopEnd.STOPPED
@@ -164,9 +175,31 @@ class LiveLoop:
             self.tell(event)
 
     def tell(self, event: Event) -> None:
-        """Hands an event to all sinks."""
-        for sink in self._sinks:
-            sink.event(event)
+        """Hands an event to all sinks, in their order, whatever one of them says.
+
+        Raises:
+            OutputError: If a sink fails, after all were told.
+        """
+        with contextlib.ExitStack() as stack:
+            for sink in reversed(self._sinks):
+                stack.callback(sink.event, event)
+
+    def _end_alarm_in_silence(self) -> None:
+        """Ends an alarm for which no new picture stands; frames alone would not, as none come."""
+        if not self._alarm.active:
+            return
+        if self._capture.lost:
+            self._end_alarm("the camera is lost")
+        elif self._capture.policy is Policy.KEEP_UP:
+            silent_s = time.monotonic() - self._taken_at
+            rate = self._capture.fps or self._capture.info.declared_fps or self._resampler.fps
+            if silent_s > max(MAX_LAG_S, GAP_INTERVALS / rate):
+                self._end_alarm(f"no picture for {silent_s:.1f} s")
+
+    def _end_alarm(self, why: str) -> None:
+        if self._alarm.forget() is Edge.END:
+            text = f"alarm over: {why}"
+            self.tell(Event(EventKind.ALARM_END, time.time(), text, self._alarm.frame))
 
     def _reason(self, evaluated: Evaluated, latency_s: float) -> Reason | None:
         # a file waits for us, so nothing in it is ever late; a repeated picture is old by nature

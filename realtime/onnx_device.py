@@ -12,7 +12,7 @@ from fishrt.errors import BundleError, MachineError, MissingExtraError
 from fishrt.gpu.device import Device, Kind, Tensors
 from fishrt.gpu.rtx_plugin import rtx_devices
 from fishrt.graph_names import LANES
-from fishrt.install_hints import install_hint
+from fishrt.install_hints import install_hint, no_cuda_hint
 from realtime.stepper import SILENT_LOG_LEVEL
 
 CUDA = "CUDAExecutionProvider"
@@ -104,10 +104,7 @@ def cuda_program(path: Path, lanes: int | None, device: Device) -> OnnxDevicePro
     """
     options, onnxruntime = session_options(lanes)
     if CUDA not in onnxruntime.get_available_providers():
-        raise MissingExtraError(
-            "this ONNX Runtime has no CUDA; uninstall it with: pip uninstall -y onnxruntime, then "
-            f"{install_hint('gpu')}"
-        )
+        raise MissingExtraError(no_cuda_hint())
     onnxruntime.preload_dlls()  # CUDA libraries that pip installed lie where nobody looks
     settings = {
         "device_id": "0",

@@ -2,12 +2,14 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from rich.console import Console
 
 from fishrt.bundle import Bundle, load_bundle
 from fishrt.config import Config, TrainMode
 from fishrt.errors import OutputError, SourceError
+from fishrt.events import DecisionRule
 from fishrt.preprocess import Preprocessor
 from fishrt.video import VideoSource, open_source
 from realtime.alarm import wished_rule
@@ -35,6 +37,37 @@ from realtime.summary import LiveSummary
 Say = Callable[[str], None]
 
 
+@dataclass(frozen=True)
+class _Session:
+    """What a run consists of before its sinks are open.
+
+    Attributes:
+        options: What the user asked for.
+        bundle: The bundle.
+        mode: Window or stream forecasts.
+        source: The open source.
+        capture: Takes its pictures; not started.
+        preprocessor: From picture to frame.
+        rule: When an alarm starts and ends.
+        stats: What is counted.
+        scoreboard: Learns what came true.
+        outbox: Where other threads leave events.
+        say: Takes the sentences for the user at the start.
+    """
+
+    options: LiveOptions
+    bundle: Bundle
+    mode: TrainMode
+    source: VideoSource
+    capture: Capture
+    preprocessor: Preprocessor
+    rule: DecisionRule
+    stats: LiveStats
+    scoreboard: Scoreboard
+    outbox: Outbox
+    say: Say
+
+
 def run_live(
     options: LiveOptions, say: Say, console: Console, done: Callable[[LiveSummary], None]
 ) -> LiveSummary:
@@ -53,64 +86,10 @@ def run_live(
         OutputError: If a result cannot be written; where the run went on without it, at the end.
         MissingExtraError: If a sink's library is not installed.
     """
-    bundle = load_bundle(options.bundle)
-    config = bundle.metadata.config
-    mode = checked_mode(
-        bundle, options.mode, options.every, allow_untrained=options.allow_untrained_stream
-    )
-    fps = config.clip.fps
-    open_footage, preprocessor = footage_opener(options, bundle)
-    source = open_footage()
-    capture = watched_capture(
-        source, open_footage, options.pace, fps, options.request, options.frozen_after_s
-    )
-    for note in source.info.notes:
-        say(note)
-    stats = LiveStats(fps, config.clip.geometry.frames)
-    rule = wished_rule(bundle, options.alarm)
-    scoreboard = make_scoreboard(bundle)
+    session = _open_session(options, say)
     sinks: list[Sink] = []
-    outbox = Outbox()
-    with StopRequest() as request, closing(capture, sinks):
-        if source.info.is_live:
-            capture.start()  # drains the camera, and lets the budget see its cost
-        forecaster, budget = make_forecaster(bundle, mode, options, paced_fps(options, fps, source))
-        # not before the backend is open: a failure must leave no empty log, which a retry refuses
-        if options.web is not None:
-            from realtime.web.open import open_page  # its library is an extra
-
-            page = open_page(
-                options, options.web, bundle, rule.threshold, stats, outbox.put, scoreboard.snapshot
-            )
-            sinks.append(page)
-            say(page.sentence)
-        sinks += make_sinks(
-            options,
-            config,
-            rule.threshold,
-            capture.policy,
-            stats,
-            console,
-            outbox,
-            scoreboard.snapshot,
-        )
-        say(budget.sentence(capture.policy, paced=is_paced(options, source)))
-        if source.info.is_live:
-            capture.discard()
-        else:
-            capture.start()
-        resampler = resampler_of(source, fps, options.request)
-        loop = LiveLoop(
-            capture,
-            resampler,
-            preprocessor,
-            forecaster,
-            sinks,
-            stats,
-            rule,
-            scoreboard,
-            outbox,
-        )
+    with StopRequest() as request, closing(session.capture, sinks):
+        budget, loop = _put_together(session, sinks, console)
         try:
             end = loop.run(_stop_asked(request, sinks), options.frames)
         finally:
@@ -120,18 +99,99 @@ def run_live(
     reports = tuple(sink.report() for sink in sinks if isinstance(sink, QueuedSink))
     summary = LiveSummary(
         end=end,
-        figures=stats.snapshot(),
-        scores=scoreboard.snapshot(),
+        figures=session.stats.snapshot(),
+        scores=session.scoreboard.snapshot(),
         budget=budget,
         sinks=reports,
         interrupted=request.received and end is LoopEnd.STOPPED,
-        note=source.ended_early if end is LoopEnd.SOURCE_ENDED else None,
+        note=session.source.ended_early if end is LoopEnd.SOURCE_ENDED else None,
     )
     done(summary)
     raise_sink_failure(reports)
     if end is LoopEnd.SOURCE_ENDED:
-        require_a_clip(options.footage, config, summary.figures)
+        require_a_clip(options.footage, session.bundle.metadata.config, summary.figures)
     return summary
+
+
+def _open_session(options: LiveOptions, say: Say) -> _Session:
+    """Opens the bundle and the source; writes nothing."""
+    bundle = load_bundle(options.bundle)
+    clip = bundle.metadata.config.clip
+    mode = checked_mode(
+        bundle, options.mode, options.every, allow_untrained=options.allow_untrained_stream
+    )
+    open_footage, preprocessor = footage_opener(options, bundle)
+    source = open_footage()
+    capture = watched_capture(
+        source, open_footage, options.pace, clip.fps, options.request, options.frozen_after_s
+    )
+    for note in source.info.notes:
+        say(note)
+    return _Session(
+        options=options,
+        bundle=bundle,
+        mode=mode,
+        source=source,
+        capture=capture,
+        preprocessor=preprocessor,
+        rule=wished_rule(bundle, options.alarm),
+        stats=LiveStats(clip.fps, clip.geometry.frames),
+        scoreboard=make_scoreboard(bundle),
+        outbox=Outbox(),
+        say=say,
+    )
+
+
+def _put_together(
+    session: _Session, sinks: list[Sink], console: Console
+) -> tuple[Budget, LiveLoop]:
+    """Starts the capture, measures the work of a frame, and opens the sinks, in this order.
+
+    Args:
+        session: What is open.
+        sinks: Takes the sinks one after another, so that those open are closed if one fails.
+        console: Where the status goes.
+    """
+    options, source, capture = session.options, session.source, session.capture
+    fps = session.bundle.metadata.config.clip.fps
+    if source.info.is_live:
+        capture.start()  # drains the camera, and lets the budget see its cost
+    forecaster, budget = make_forecaster(
+        session.bundle, session.mode, options, paced_fps(options, fps, source)
+    )
+    # not before the backend is open: a failure must leave no empty log, which a retry refuses
+    _open_sinks(session, sinks, console)
+    session.say(budget.sentence(capture.policy, paced=is_paced(options, source)))
+    if source.info.is_live:
+        capture.discard()
+    else:
+        capture.start()
+    loop = LiveLoop(
+        capture,
+        resampler_of(source, fps, options.request),
+        session.preprocessor,
+        forecaster,
+        sinks,
+        session.stats,
+        session.rule,
+        session.scoreboard,
+        session.outbox,
+    )
+    return budget, loop
+
+
+def _open_sinks(session: _Session, sinks: list[Sink], console: Console) -> None:
+    """Opens the page and what else was asked for."""
+    options, threshold, stats = session.options, session.rule.threshold, session.stats
+    outbox, scores = session.outbox, session.scoreboard.snapshot
+    if options.web is not None:
+        from realtime.web.open import open_page  # its library is an extra
+
+        page = open_page(options, options.web, session.bundle, threshold, stats, outbox.put, scores)
+        sinks.append(page)
+        session.say(page.sentence)
+    config, policy = session.bundle.metadata.config, session.capture.policy
+    sinks += make_sinks(options, config, threshold, policy, stats, console, outbox, scores)
 
 
 def raise_sink_failure(reports: Sequence[SinkReport]) -> None:

@@ -6,7 +6,7 @@ import sys
 import pytest
 from tiny_bundle import make_tiny_bundle
 
-from fishrt.bundle import load_bundle
+from fishrt.bundle import GraphPrecision, load_bundle
 from fishrt.cli import main
 from fishrt.clip import ClipGeometry
 from fishrt.errors import ExitCode, MachineError, MissingExtraError
@@ -71,9 +71,10 @@ def test_a_backend_that_fails_leaves_nothing_that_a_retry_refuses(tmp_path, monk
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("backend", [b for b in Backend if b is not Backend.CPU])
-def test_a_gpu_forecasts_what_the_cpu_forecasts(backend):
-    """Needs a GPU; never run where this was written."""
+@pytest.mark.parametrize(("precision", "limit"), [("fp32", 1e-4), ("fp16", 1e-2)])
+@pytest.mark.parametrize("backend", [Backend.CUDA, Backend.TENSORRT_RTX])
+def test_a_gpu_forecasts_what_the_cpu_forecasts(backend, precision, limit):
+    """Needs a GPU; never run where this was written. TensorRT is in test_tensorrt_gpu.py."""
     import numpy as np
 
     from realtime.lanes import ExactLanes
@@ -81,14 +82,15 @@ def test_a_gpu_forecasts_what_the_cpu_forecasts(backend):
     bundle = load_bundle("demo")
     geometry = bundle.metadata.config.clip.geometry
     try:
-        theirs = ExactLanes(stepper_maker(bundle, backend)(30), geometry)
+        make = stepper_maker(bundle, backend, GraphPrecision(precision))
+        theirs = ExactLanes(make(30), geometry)
     except (MachineError, MissingExtraError) as error:
         pytest.skip(str(error))
     ours = ExactLanes(stepper_maker(bundle, Backend.CPU)(30), geometry)
     frames = np.random.default_rng(0).integers(0, 256, (140, 60, 80)).astype(np.uint8)
     for frame in frames:
         a, b = ours.push(frame).probability, theirs.push(frame).probability
-        assert a == b if a is None else a == pytest.approx(b, abs=1e-4)
+        assert a == b if a is None else b == pytest.approx(a, abs=limit)
 
 
 @pytest.mark.parametrize(

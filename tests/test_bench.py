@@ -1,20 +1,28 @@
 """The benchmark: what it counts, in processes of its own, and what it says of what cannot run."""
 
+import dataclasses
+import errno
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
-from tiny_bundle import make_tiny_bundle
+from onnx import numpy_helper
+from tiny_bundle import make_tiny_bundle, reseal
 
 from fishrt.bundle import GraphPrecision
+from fishrt.cli import main
 from fishrt.clip import ClipGeometry
-from fishrt.errors import ExitCode
+from fishrt.errors import ExitCode, MissingExtraError
 from fishrt.timing import matrix_gflops, percentiles, time_calls
 from realtime.backends import Backend
 from realtime.benchmark import Mode, Row, Skipped, Way, measure, missing, run_worker, ways_of
+from realtime.onnx_device import cuda_program
 
 GEOMETRY = ClipGeometry(steps=3, frames_per_step=2, height=12, width=14)
 FP32 = GraphPrecision.FP32
@@ -85,10 +93,12 @@ def test_what_cannot_run_is_named_with_its_reason(bundle, frames, tmp_path):
     assert missing(Backend.CPU) is None
 
 
-def test_the_ways_of_a_bundle(bundle):
-    ways = list(ways_of(bundle, [Backend.CPU], list(GraphPrecision), [1, 5]))
-    assert [way.name for way in ways] == ["stream", "exact, every 5", "exact lanes", "clip again"]
-    assert {way.precision for way in ways} == {FP32}  # it has no FP16
+def test_the_ways_to_a_forecast():
+    ways = list(ways_of([Backend.CPU], list(GraphPrecision), [1, 5]))
+    names = ["stream", "exact, every 5", "exact lanes", "clip again"]
+    assert [(way.precision, way.name) for way in ways] == [
+        (precision, name) for precision in GraphPrecision for name in names
+    ]
 
 
 def test_from_the_command_line(bundle, tmp_path):
@@ -112,9 +122,127 @@ def test_from_the_command_line(bundle, tmp_path):
     )
     assert wrong.returncode == ExitCode.USAGE
     assert "tensorrt-rtx" in wrong.stderr
-    unwritable = ["--backend", "tensorrt", "-o", tmp_path / "none" / "x.png", "--no-keras"]
-    done = subprocess.run(
-        [*RUN, bundle.folder, *unwritable], capture_output=True, text=True, check=False
+
+
+def bench(monkeypatch, *arguments):
+    """Runs the command in this process; what it measures has processes of its own."""
+    monkeypatch.setattr(sys, "argv", ["fishrt", "bench", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code
+
+
+@pytest.mark.parametrize(
+    ("output", "code", "words"),
+    [
+        ("b.txt", ExitCode.USAGE, "does not end in .png"),
+        (".", ExitCode.USAGE, "does not end in .png"),
+        ("folder.png", ExitCode.USAGE, "is a folder"),
+        ("none/x.png", ExitCode.OUTPUT, "its folder does not exist"),
+    ],
+)
+def test_a_picture_that_cannot_be_is_said_before_measuring(
+    bundle, tmp_path, monkeypatch, capsys, output, code, words
+):
+    pytest.importorskip("matplotlib", reason="the extra train is not installed")
+    monkeypatch.setattr("fishrt.cli.bench_plan.run_plan", lambda *_: pytest.fail("it measured"))
+    (tmp_path / "folder.png").mkdir()
+    assert bench(monkeypatch, bundle.folder, "-o", tmp_path / output) == code
+    said = capsys.readouterr().err.replace("│", "")
+    assert words in " ".join(said.split())
+
+
+SMALL = ("--no-keras", "--frames", "10", "--every", "1")
+
+
+def test_the_hint_for_cuda_leaves_one_onnx_runtime():
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime has CUDA")
+    said = "pip uninstall -y onnxruntime && pip install -e '.[gpu]'"
+    assert missing(Backend.CUDA).endswith(said)
+    with pytest.raises(MissingExtraError) as caught:
+        cuda_program(Path("step.onnx"), 1, None)
+    assert str(caught.value) == missing(Backend.CUDA)
+
+
+def test_figures_are_printed_before_a_picture_that_fails(bundle, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("matplotlib", reason="the extra train is not installed")
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
+    picture = tmp_path / "x.png"
+    code = bench(monkeypatch, bundle.folder, *SMALL, "--backend", "cpu", "-o", picture)
+    out, err = capsys.readouterr()
+    assert code == ExitCode.OUTPUT
+    assert "clip again" in out
+    assert err.endswith("the disk is full; free some space, or write to another disk.\n")
+
+
+def test_what_was_asked_for_and_not_timed_is_no_success(bundle, monkeypatch, capsys):
+    monkeypatch.setattr(
+        "realtime.benchmark.missing", lambda b: None if b is Backend.CPU else f"no {b} here"
     )
-    assert done.returncode == ExitCode.OUTPUT
-    assert "its folder does not exist" in done.stderr
+    assert bench(monkeypatch, bundle.folder, *SMALL, "--backend", "tensorrt") == ExitCode.MACHINE
+    out, err = capsys.readouterr()
+    assert (out, err) == (
+        "",
+        "fishrt: nothing was timed: not timed on tensorrt: no tensorrt here.\n",
+    )
+    assert bench(monkeypatch, bundle.folder, *SMALL, "--precision", "fp16") == ExitCode.BUNDLE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "on cpu, cuda, tensorrt-rtx, tensorrt: the bundle has no fp16 graphs" in err
+    part = ["--backend", "cpu", "--precision", "fp32", "--precision", "fp16"]
+    assert bench(monkeypatch, bundle.folder, *SMALL, *part) == ExitCode.BUNDLE
+    out, err = capsys.readouterr()
+    assert "clip again" in out  # what could be timed was
+    assert "not all that was asked for was timed: not timed on cpu fp16: the bundle" in err
+
+
+def spoil(path):
+    model = onnx.load(path)
+    (dense,) = (constant for constant in model.graph.initializer if constant.name == "dense")
+    dense.CopyFrom(numpy_helper.from_array(np.full(dense.dims, np.nan, np.float32), "dense"))
+    onnx.save(model, path)
+
+
+def test_a_step_graph_that_does_not_fit_and_a_model_without_numbers(tmp_path, monkeypatch, capsys):
+    folder = make_tiny_bundle(tmp_path / "odd", GEOMETRY).folder
+    spoil(folder / "clip.onnx")
+    other = make_tiny_bundle(tmp_path / "other", dataclasses.replace(GEOMETRY, height=14)).folder
+    shutil.copy(other / "step.onnx", folder)
+    reseal(folder)
+    monkeypatch.setattr("realtime.benchmark.missing", lambda b: f"no {b}" if b != "cpu" else None)
+    assert bench(monkeypatch, folder, *SMALL) == ExitCode.OK  # the clip was timed
+    out, err = capsys.readouterr()
+    assert "clip again" in out
+    assert "not timed on cpu fp32 (stream, exact lanes): " in err
+    assert "step.onnx does not fit" in err
+    assert "not timed on cuda: no cuda\n" in err
+    assert "warning: the model gives what is not a number on cpu fp32;" in err
+
+
+def test_a_bundle_that_runs_nowhere_is_the_bundles_fault(bundle, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "cut"
+    shutil.copytree(bundle.folder, folder)
+    for graph in folder.glob("*.onnx"):
+        graph.write_bytes(b"no graph")
+    monkeypatch.setattr("realtime.benchmark.missing", lambda b: f"no {b}" if b != "cpu" else None)
+    assert bench(monkeypatch, folder, *SMALL) == ExitCode.BUNDLE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "nothing was timed: not timed on cpu fp32 (stream, exact lanes): " in err
+    assert "step.onnx is damaged" in err
+
+
+def test_a_step_that_gives_no_numbers_is_told_from_one_that_does(bundle, frames, tmp_path):
+    odd = make_tiny_bundle(tmp_path / "odd", GEOMETRY).folder
+    spoil(odd / "step.onnx")
+    reseal(odd)
+    way = Way(Backend.CPU, FP32, Mode.LANES)
+    rows = [measure(folder, way, frames, 20) for folder in (bundle.folder, odd)]
+    assert [row.finite for row in rows] == [True, False]

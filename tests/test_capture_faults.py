@@ -1,6 +1,8 @@
 """Fault drills: what a camera can do wrong, and that the run goes on and says what was lost."""
 
+import contextlib
 import itertools
+import os
 import queue
 import threading
 import time
@@ -35,9 +37,15 @@ from realtime.capture.watched import resampler_of, watched_capture
 from realtime.event import Event, EventKind
 from realtime.keeping_up import CATCH_UP_S, MAX_LAG_S
 from realtime.loop import LiveLoop, LoopEnd
+from realtime.sinks.outbox import Outbox
+from realtime.sinks.peers.open import open_peer
+from realtime.sinks.queued import WhenFull
+from realtime.sinks.sink import Sink
 from realtime.stats import LiveStats
 
 ROOM = 5000  # pictures: nothing is dropped for want of it
+NEVER = DecisionRule(1.0, 1.0)  # no alarm
+FROM_FRAME_8 = DecisionRule(8 / 255, 8 / 255)  # an alarm that only the end of all knowledge ends
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +68,8 @@ class Drill:
         request: CameraRequest | None = None,
         frozen_after_s: float | None = None,
         preprocessor: Preprocessor | None = None,
+        rule: DecisionRule = NEVER,
+        sinks: Sequence[Sink] = (),
     ) -> None:
         asked = request or CameraRequest()
         source = camera.open()
@@ -73,9 +83,9 @@ class Drill:
             self.resampler,
             preprocessor or Preprocessor(HEIGHT, WIDTH),
             CountingForecaster(),
-            [self.sink],
+            [self.sink, *sinks],
             self.stats,
-            DecisionRule(1.0, 1.0),
+            rule,
         )
         self.capture.start()
 
@@ -163,6 +173,73 @@ def test_waits_grow_to_a_limit_and_start_anew_after_a_steady_time(
     assert waits == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0]
     assert (waits[0], waits[-1]) == (FIRST_WAIT_S, LONGEST_WAIT_S)
     assert [retry.next_wait_s(STEADY_S), retry.next_wait_s()] == [0.5, 1.0]
+
+
+# -- an alarm while nothing comes --------------------------------------------------------------
+
+
+def test_an_alarm_ends_when_the_camera_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime.capture.retry.FIRST_WAIT_S", PATIENCE_S)  # it stays lost
+    drill = Drill(ScriptedCamera(Connection(moving(at(*range(12))))), rule=FROM_FRAME_8)
+    deadline = time.monotonic() + PATIENCE_S
+    ends: list[Event] = []
+
+    def is_over() -> bool:
+        ends.extend(event for event in drill.sink.events if event.kind is EventKind.ALARM_END)
+        return bool(ends) or time.monotonic() > deadline
+
+    drill.loop.run(is_over)
+    assert drill.capture.lost
+    assert [(end.text, end.frame) for end in ends] == [("alarm over: the camera is lost", 11)]
+    assert sorted(drill.told) == ["alarm-end", "alarm-start", "camera-lost"]  # the end once
+    assert drill.frames == list(range(12))
+    drill.capture.stop()
+
+
+@pytest.mark.parametrize(("fps", "ends"), [(FPS, True), (0.02, False)])
+def test_an_alarm_ends_when_no_picture_comes_long_before_the_camera_counts_as_lost(
+    fps: float, ends: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But not in the pauses between the pictures of a camera that gives one in 50 s."""
+    monkeypatch.setattr("realtime.loop.MAX_LAG_S", 0.1)
+    hung = Connection(moving(at(*range(12))), then="hangs", fps=fps)
+    drill = Drill(ScriptedCamera(hung), rule=FROM_FRAME_8)
+    monkeypatch.setattr(drill.capture._watch, "_rate", None)  # pictures come at once here
+    until = time.monotonic() + (PATIENCE_S if ends else 0.5)
+    drill.loop.run(lambda: EventKind.ALARM_END in drill.told or time.monotonic() > until)
+    last = drill.sink.events[-1]
+    assert drill.told == [EventKind.ALARM_START, EventKind.ALARM_END]
+    assert last.text.startswith("alarm over: no picture for 0." if ends else "alarm over: the run")
+    hung.release.set()
+    drill.capture.stop()
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals")
+def test_hardware_is_switched_off_while_the_camera_is_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("realtime.loop.MAX_LAG_S", 0.1)
+    ours, theirs = os.openpty()
+    os.set_blocking(ours, False)
+    sink = open_peer(f"serial://{os.ttyname(theirs)}", Outbox(), WhenFull.DROP_OLDEST)
+    hung = Connection(moving(at(*range(12))), then="hangs")
+    drill = Drill(ScriptedCamera(hung), rule=FROM_FRAME_8, sinks=[sink])
+    deadline, written = time.monotonic() + PATIENCE_S, bytearray()
+
+    def has_written(expected: bytes) -> bool:
+        with contextlib.suppress(BlockingIOError):
+            written.extend(os.read(ours, 9))
+        assert time.monotonic() < deadline, written
+        return bytes(written) == expected
+
+    while not has_written(b"0"):  # it is there
+        time.sleep(0.005)
+    drill.loop.run(lambda: has_written(b"010"))  # on and off again while the run goes on
+    hung.release.set()
+    drill.capture.stop()
+    sink.close()
+    os.close(ours)
+    os.close(theirs)
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch, hang_limit_s: float) -> None:

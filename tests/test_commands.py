@@ -127,6 +127,15 @@ def test_from_recording_to_live(tank, tmp_path, here):
     assert "already holds a run" in again.sentence
 
 
+def test_no_recording_is_said_before_tensorflow_is_loaded(tmp_path, here, monkeypatch):
+    pytest.importorskip("tensorflow", reason="the train extra is not installed")
+    monkeypatch.setattr(
+        "fishrt.cli.extras.import_tensorflow_quietly", lambda: pytest.fail("loaded")
+    )
+    assert here("train", tmp_path / "none").code == ExitCode.RECORDING
+    assert here("train", tmp_path / "none", "--config", "none").code == ExitCode.CONFIG
+
+
 def test_training_on_nothing(tmp_path, here):
     pytest.importorskip("tensorflow", reason="the train extra is not installed")
     (tmp_path / "empty").mkdir()

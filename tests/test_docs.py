@@ -32,7 +32,7 @@ from fishrt.cli import app, main
 from realtime.event import EventKind
 
 # programs of the system: that they exist is not for us to say
-SYSTEM = {".", "cat", "cd", "ffmpeg", "mkdir", "ssh", "sudo", "tensorboard", "v4l2-ctl"}
+SYSTEM = {".", "cat", "cd", "cp", "ffmpeg", "mkdir", "ssh", "sudo", "tensorboard", "v4l2-ctl"}
 GROUP = get_command(app)
 RUNS = {page_id(page): [block for block in blocks_of(page) if block.is_run] for page in pages()}
 RUN_PAGES = sorted(name for name, blocks in RUNS.items() if blocks)

@@ -135,6 +135,17 @@ def test_a_missing_library_names_what_brings_it(library, cure):
     assert cure in finding.cure
 
 
+def test_a_check_of_what_is_not_installed_says_so(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    (finding,) = examine(("tensorrt-rtx",))
+    assert finding.level is Level.NOTE
+    assert "pip install -e '.[rtx]'" in finding.what
+    absent = Answer(None, "ModuleNotFoundError: No module named 'onnxruntime'")
+    monkeypatch.setattr(providers, "ask", lambda *_, **__: absent)
+    (finding,) = examine(("providers",))
+    assert (finding.level, finding.cure) == (Level.PROBLEM, "pip install -e '.[cpu]'")
+
+
 def test_a_broken_onnx_runtime_is_a_problem(monkeypatch):
     answers = {"listed_providers": Answer(None, "ImportError: undefined symbol")}
     monkeypatch.setattr(providers, "ask", lambda probe, *_, **__: answers[probe])
@@ -166,8 +177,11 @@ def test_a_gpu_with_its_driver(tmp_path, monkeypatch, install, cuda, level):
         "name": "NVIDIA RTX A4000", "driver": "570.86.10", "compute_capability": "8.6"
     }  # fmt: skip
     assert "[gpu]" in unused.cure
-    install(onnxruntime_gpu="1.26.0")
-    assert len(gpu.check_gpu()) == 1
+    for runs_there in ("onnxruntime_gpu", "onnxruntime_ep_nv_tensorrt_rtx_cu12", "tensorrt_cu12"):
+        install(**{runs_there: "1.26.0", "onnxruntime": "1.26.0"})
+        assert len(gpu.check_gpu()) == 1, runs_there
+    install(onnxruntime="1.26.0", tensorrt_rtx="1.7")  # which no backend runs on
+    assert len(gpu.check_gpu()) == 2
 
 
 def test_a_card_without_a_driver(tmp_path, monkeypatch):

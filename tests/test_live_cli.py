@@ -1,8 +1,10 @@
 """`fishrt live` from the command line: its log, its sentences, its exit codes, its end."""
 
+import contextlib
 import importlib.util
 import itertools
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -23,8 +25,10 @@ from fishrt.bundle import Bundle
 from fishrt.cli import main
 from fishrt.clip import ClipGeometry
 from fishrt.errors import ExitCode
+from realtime import session
 from realtime.forecast import Forecast, Reason
 from realtime.session import LiveOptions, make_sinks
+from realtime.stopping import StopRequest, stop_signals
 
 GEOMETRY = ClipGeometry(steps=3, frames_per_step=2, height=12, width=16)
 FRAMES = 25
@@ -530,6 +534,70 @@ def test_a_signal_ends_it_with_a_whole_log_and_a_summary(
     assert all(a["frame"] < b["frame"] for a, b in itertools.pairwise(lines))
     # the video was finished, not cut off
     assert cv2.VideoCapture(str(video)).get(cv2.CAP_PROP_FRAME_COUNT) >= 1
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals")
+def test_a_terminal_that_is_closed_ends_it_in_good_order(bundle: Bundle, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    log, table = tmp_path / "log.jsonl", tmp_path / "log.parquet"
+    terminal, theirs = os.openpty()
+    os.set_blocking(terminal, False)
+    options = ["--camera", "demo", "--bundle", str(bundle.folder), "-o", str(log), "-o", str(table)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", CODE, "live", "--no-window", *options], stderr=theirs
+    )
+    os.close(theirs)
+    deadline = time.monotonic() + PATIENCE_S
+    while not (log.exists() and log.read_bytes().count(b"\n") >= 12):
+        with contextlib.suppress(BlockingIOError):
+            os.read(terminal, 65536)
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.close(terminal)  # from now on nothing can be written to it
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(PATIENCE_S) == 130
+    frames = [json.loads(line)["frame"] for line in log.read_text().splitlines()]
+    assert parquet.read_table(table)["frame"].to_pylist() == frames  # it is no .partial
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
+def test_what_nohup_has_us_ignore_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert signal.SIGHUP not in stop_signals()
+        with StopRequest() as request:
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert not request.received
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        with StopRequest() as request:
+            for _ in range(2):  # the system and the shell both tell it
+                os.kill(os.getpid(), signal.SIGHUP)
+        assert request.received
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("number", stop_signals())
+@pytest.mark.parametrize("what", ["load_bundle", "open_source", "make_forecaster"])
+def test_a_signal_while_it_opens_ends_it_as_one_in_the_run(
+    live: Live, monkeypatch: pytest.MonkeyPatch, what: str, number: signal.Signals
+) -> None:
+    original = getattr(session, what)
+
+    def signalled(*arguments: object, **options: object) -> object:
+        os.kill(os.getpid(), number)
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(session, what, signalled)
+    before = signal.getsignal(number)
+    ended = live()
+    assert signal.getsignal(number) is before
+    assert (ended.code, ended.out) == (130, "")
+    if what == "make_forecaster":  # the log and all else is there by then
+        assert "stopped on request" in ended.err
+    else:
+        assert ended.assert_one_sentence() == "interrupted."
 
 
 def test_a_reader_that_leaves_ends_it_quietly(bundle: Bundle) -> None:

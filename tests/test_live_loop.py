@@ -193,7 +193,74 @@ def test_an_alarm_starts_and_ends_by_the_rule_and_is_told_once() -> None:
         (EventKind.ALARM_START, 10),
         (EventKind.ALARM_END, 16),
         (EventKind.ALARM_START, 23),
+        (EventKind.ALARM_END, 29),  # with the run
     ]
+
+
+def ended_at_14(lines: list[Forecast]) -> bool:
+    return len(lines) == 14
+
+
+def broken_off_at_14(lines: list[Forecast]) -> bool:
+    if ended_at_14(lines):
+        raise KeyboardInterrupt
+    return False
+
+
+def never(lines: list[Forecast]) -> bool:
+    del lines
+    return False
+
+
+@pytest.mark.parametrize(
+    ("stop", "limit", "error", "fails_at", "expected"),
+    [
+        (never, None, None, None, LoopEnd.SOURCE_ENDED),
+        (never, 14, None, None, LoopEnd.FRAME_LIMIT),
+        (ended_at_14, None, None, None, LoopEnd.STOPPED),
+        (never, None, SourceError("the script ends here."), None, SourceError),
+        (never, None, None, 14, OutputError),
+        (broken_off_at_14, None, None, None, KeyboardInterrupt),
+    ],
+)
+def test_a_run_that_ends_with_the_alarm_on_ends_it_for_every_sink(
+    stop: Callable[[list[Forecast]], bool],
+    limit: int | None,
+    error: Exception | None,
+    fails_at: int | None,
+    expected: LoopEnd | type[BaseException],
+) -> None:
+    first, last = ListSink(fails_at), ListSink()
+    source = ScriptedSource(at(*range(14)), error=error)
+    if fails_at or limit or stop is not never:
+        source = ScriptedSource(at(*range(20)))
+    run = Run(source, sinks=[first, last], rule=DecisionRule(8 / 255, 8 / 255))
+    if isinstance(expected, LoopEnd):
+        assert run.loop.run(lambda: stop(first.lines), limit) is expected
+    else:
+        with pytest.raises(expected):
+            run.loop.run(lambda: stop(first.lines), limit)
+    run.capture.stop()
+    for sink in (first, last):
+        assert [event.kind for event in sink.events] == [
+            EventKind.ALARM_START,
+            EventKind.ALARM_END,
+        ]
+        assert sink.events[1].text == "alarm over: the run has ended"
+        assert sink.closed == 0  # the end comes before that
+
+
+def test_a_sink_that_fails_keeps_no_event_from_the_others() -> None:
+    class Failing(ListSink):
+        def event(self, event: Event) -> None:
+            raise OutputError("the sink is full.")
+
+    good = ListSink()
+    run = Run(ScriptedSource(at(*range(9))), sinks=[Failing(), good])
+    with pytest.raises(OutputError, match="the sink is full"):
+        run.loop.tell(Event(EventKind.WARNING, 0.0, "mind"))
+    assert [event.text for event in good.events] == ["mind"]
+    run.capture.stop()
 
 
 def test_the_change_since_the_frame_before_is_in_the_line() -> None:

@@ -21,7 +21,7 @@ from realtime.pipeline import FramePipeline
 from realtime.stepper import SessionSettings, Stepper, load_stepper, open_session
 
 GEOMETRY = ClipGeometry(steps=4, frames_per_step=2, height=40, width=56)
-WARM_UP, FRAMES = 200, 2000
+WARM_UP, FRAMES, STRETCH = 200, 2000, 500
 ONE_THREAD = SessionSettings(threads=1)
 STATM = Path("/proc/self/statm")
 
@@ -70,20 +70,25 @@ def test_memory_is_flat(bundle: Bundle, make, every: int | None) -> None:
 
     run(0, WARM_UP)
     gc.collect()
+    kept, peaks = [], []
     tracemalloc.start()
     try:
         run(WARM_UP, WARM_UP + 20)  # what tracing itself keeps
-        before, resident = tracemalloc.get_traced_memory()[0], resident_bytes()
-        tracemalloc.reset_peak()
-        run(WARM_UP + 20, WARM_UP + FRAMES)
-        after, peak = tracemalloc.get_traced_memory()
+        resident = resident_bytes()
+        for first in range(WARM_UP + 20, WARM_UP + FRAMES, STRETCH):
+            before = tracemalloc.get_traced_memory()[0]
+            tracemalloc.reset_peak()
+            run(first, first + STRETCH)
+            after, peak = tracemalloc.get_traced_memory()
+            kept.append(after - before)
+            peaks.append(peak - before)
     finally:
         tracemalloc.stop()
     assert forecasts > FRAMES // 4
-    # NumPy's memory is traced, too, and so is what else runs in this process: 4 kB by itself,
-    # 14 kB was seen in the middle of all tests. The states of one lane have 43 kB, those of all
-    # lanes 172
-    assert peak - before < 32_000
-    assert after - before < 16_000  # whatever the number of frames: 9 bytes a frame are too many
+    # NumPy's memory is traced, too, and so is what other threads of this process do, now and then:
+    # a leak is in every stretch. By itself a frame peaks at 4 kB and a stretch keeps 1 kB at most;
+    # the states of one lane have 43 kB, those of all lanes 172
+    assert min(peaks) < 16_000
+    assert min(kept) < 4_000  # 8 bytes a frame are too many
     # and below Python, where ONNX Runtime allocates; measured: 0
     assert resident_bytes() - resident < 1_000_000

@@ -10,17 +10,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from command_line import Command, Ended, quiet_opencv
 from tiny_bundle import make_tiny_bundle
 from tiny_footage import noise, write_recording, write_video
 
 from fishrt.bundle import Bundle, GraphKind
-from fishrt.cli import main
 from fishrt.clip import ClipGeometry
 from fishrt.errors import ExitCode
 from fishrt.recording import SourceRecord, load_recording
@@ -50,26 +49,7 @@ from fishrt.cli import main
 main()
 """
 
-Run = Callable[..., "Ended"]
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def sentence(self) -> str:
-        """The only complaint, the last line of stderr, without its beginning."""
-        said = self.err.splitlines()
-        assert "Traceback" not in self.err
-        assert [line.startswith("fishrt: ") for line in said].count(True) == 1, self.err
-        assert said[-1].startswith("fishrt: "), self.err
-        assert said[-1].endswith(".")
-        return said[-1].removeprefix("fishrt: ")
+Run = Callable[..., Ended]
 
 
 @pytest.fixture(scope="module")
@@ -80,20 +60,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 @pytest.fixture
 def fishrt(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Run]:
     """Runs the command line in this process."""
-    # the variable that `main` sets comes too late for a process that has OpenCV already
-    logging, before = cv2.utils.logging, cv2.utils.logging.getLogLevel()
-    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
-
-    def run(*arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["fishrt", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capfd.readouterr()
-        return Ended(int(ended.value.code or 0), captured.out, captured.err)
-
-    yield run
-    logging.setLogLevel(before)
+    with quiet_opencv():
+        yield Command(monkeypatch, capfd)
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from realtime.loop import LiveLoop
 from realtime.modes import open_forecaster
 from realtime.scoreboard.scoreboard import NO_REFERENCE, Scoreboard
 from realtime.scoreboard.skill import bin_of
-from realtime.scoreboard.snapshot import ScoreSnapshot
+from realtime.scoreboard.snapshot import EventFigures, ScoreSnapshot, SkillFigures
 from realtime.scoreboard.wording import score_lines, score_parts
 from realtime.sinks.scores import ScoreSink
 from realtime.stats import LiveStats
@@ -246,12 +246,62 @@ def test_forecasts_that_are_withheld_do_not_count(reason: Reason) -> None:
     assert scores.delay_s == pytest.approx(6 / FPS)
 
 
+@pytest.mark.parametrize(
+    ("late", "figures", "text", "values"),
+    [
+        (range(0), (1, 1, 0), "burst: missed", {"caught": 0.0}),
+        (
+            range(40, 140),
+            (0, 0, 1),
+            "burst: not covered by forecasts, not counted",
+            {"covered": 0.0},
+        ),
+    ],
+)
+def test_a_burst_while_forecasts_are_withheld_is_not_missed(
+    late: range, figures: tuple[int, int, int], text: str, values: dict[str, float]
+) -> None:
+    forecasts = run_of(250)
+    for at in late:
+        forecasts[at] = dataclasses.replace(forecasts[at], valid=False, reason=Reason.LATE)
+    for at in range(100, 130):
+        forecasts[at] = dataclasses.replace(forecasts[at], change=0.05)
+    scoreboard, frame = Scoreboard(LABELS, FPS), np.zeros((4, 6), np.uint8)
+    told = [event for each in forecasts for event in scoreboard.push(each, frame).events]
+    bursts = [event for event in told if event.kind is EventKind.BURST]
+    assert [(event.text, event.values) for event in bursts] == [(text, values)]
+    got = scoreboard.snapshot().events
+    assert (got.bursts, got.missed, got.uncovered) == figures
+
+
 def test_the_window_rolls() -> None:
     rule = LabelRule(horizon=5)
     scores = pushed(Scoreboard(rule, FPS, window_minutes=10 / FPS / 60), run_of(50)).snapshot()
     assert scores.overall.labelled == 50 - 1 - 5
     assert scores.rolling.labelled == 10
     assert scores.rolling.minutes == pytest.approx(10 / FPS / 60)
+
+
+def test_after_a_long_outage_the_window_is_about_what_is_left_in_it() -> None:
+    """Of a window of 600 frames 540 are lost, and the 60 after them are all that is in it."""
+    scoreboard = Scoreboard(LabelRule(horizon=5), FPS, window_minutes=600 / FPS / 60)
+    pushed(scoreboard, run_of(700))
+    assert scoreboard.snapshot().rolling.labelled == 600
+    after = [
+        dataclasses.replace(each, frame=each.frame + 700 + 540, valid=each.frame >= 10)
+        for each in run_of(66)
+    ]
+    rolling = pushed(scoreboard, after).snapshot().rolling
+    assert rolling.labelled == 60 - 10
+    assert rolling.minutes == pytest.approx(50 / FPS / 60)
+    assert scoreboard.snapshot().overall.minutes == pytest.approx((700 - 6 + 50) / FPS / 60)
+
+
+def test_a_forecast_that_stands_for_several_frames_is_minutes_of_them_all() -> None:
+    skipped = run_of(50, valid=False, reason=Reason.SKIPPED)
+    every_fifth = [each if each.frame % 5 == 0 else skipped[each.frame] for each in run_of(50)]
+    rolling = pushed(Scoreboard(LabelRule(horizon=5), FPS), every_fifth).snapshot().rolling
+    assert (rolling.labelled, rolling.minutes) == (9, pytest.approx(44 / FPS / 60))
 
 
 def test_climatology_is_that_of_the_training_where_it_is_known() -> None:
@@ -268,14 +318,55 @@ def test_the_status_tells_what_is_known_by_now(ran: Ran) -> None:
     assert score_parts(ScoreSnapshot()) == []
     assert score_lines(ScoreSnapshot()) == []
     events = ran.scores.events
+    rolling = ran.scores.rolling
+    assert rolling.enough
     assert score_parts(ran.scores) == [
-        f"AUC {ran.scores.rolling.auc:.2f} 1 min",
+        f"AUC {rolling.auc:.2f} {rolling.minutes:.1f} min",
         f"{events.caught}/{events.bursts} bursts",
         f"{events.false_alarms_per_minute:.1f} false/min",
     ]
     first, second = score_lines(ran.scores)
     assert f"AUC {ran.scores.overall.auc:.3f}; motion baseline (published rule)" in first
     assert second.startswith(f"{events.caught} of {events.bursts} bursts announced")
+
+
+@pytest.mark.parametrize(
+    ("figures", "part"),
+    [
+        (SkillFigures(auc=1.0, minutes=0.4, positives=9), None),
+        (SkillFigures(auc=0.941, minutes=0.4, enough=True), "AUC 0.94 0.4 min"),
+        (SkillFigures(auc=0.941, minutes=9.94, enough=True), "AUC 0.94 9.9 min"),
+        (SkillFigures(auc=0.941, minutes=9.96, enough=True), "AUC 0.94 10 min"),
+        (SkillFigures(minutes=3.0, enough=True), None),
+    ],
+)
+def test_the_status_tells_an_auc_of_enough_forecasts(
+    figures: SkillFigures, part: str | None
+) -> None:
+    assert score_parts(ScoreSnapshot(rolling=figures)) == ([part] if part else [])
+
+
+@pytest.mark.parametrize(
+    ("bursts", "caught", "uncovered", "line"),
+    [
+        (1, 1, 0, "1 of 1 burst announced, 0.5 s ahead"),
+        (1, 0, 0, "0 of 1 burst announced"),
+        (3, 1, 1, "1 of 3 bursts announced, 0.5 s ahead; 1 more burst not covered by forecasts"),
+        (3, 2, 0, "2 of 3 bursts announced, 0.5 s ahead in the median"),
+        (9, 6, 2, "6 of 9 bursts announced, half of them 0.5 s ahead or more; 2 more bursts not"
+         " covered by forecasts"),
+    ],
+)  # fmt: skip
+def test_the_summary_words_one_few_and_many_bursts(
+    bursts: int, caught: int, uncovered: int, line: str
+) -> None:
+    events = EventFigures(
+        bursts=bursts, caught=caught, uncovered=uncovered, median_lead_s=0.5 if caught else None
+    )
+    overall = SkillFigures(labelled=100, positives=9, auc=1.0)
+    first, second = score_lines(ScoreSnapshot(overall=overall, events=events))
+    assert second == line
+    assert first.endswith("a burst ahead at 9.0% of them, too few to say how good they were")
 
 
 def test_the_log_of_scores_has_a_line_now_and_then_and_at_the_end(tmp_path: Path) -> None:

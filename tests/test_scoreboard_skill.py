@@ -53,7 +53,7 @@ def test_scores_are_those_of_all_frames_at_once(seed: int) -> None:
         st.tuples(
             st.integers(1, 3),
             st.integers(0, 1),
-            st.sampled_from([0.0, 1e-9, 0.01, 0.3, 0.5, 0.51, 0.97, 1.0]),
+            st.sampled_from([None, 0.0, 1e-9, 0.01, 0.3, 0.5, 0.51, 0.97, 1.0]),
             st.sampled_from([None, 0.0, 0.4, 1.0]),
         ),
         max_size=60,
@@ -70,7 +70,9 @@ def test_the_window_scores_what_is_in_it(entries: list, window: int) -> None:
     kept = [each for each in kept if each[0] > frame - window]
     alone = SkillTally()
     for _, label, said, theirs in kept:
-        alone.add(label, said, theirs)
+        if said is not None:
+            alone.add(label, said, theirs)
+    assert len(rolling) == len(kept)
     got, expected = rolling.figures(1.0, 0.3), alone.figures(1.0, 0.3)
     assert (got.labelled, got.positives, got.auc) == (
         expected.labelled,
@@ -84,15 +86,28 @@ def test_the_window_scores_what_is_in_it(entries: list, window: int) -> None:
     assert [each.count for each in got.reliability] == [each.count for each in expected.reliability]
 
 
-def test_after_a_gap_the_window_empties_a_few_at_a_time() -> None:
-    rolling = RollingTally(100)
-    for frame in range(100):
+def test_after_a_gap_the_window_empties_some_at_a_time() -> None:
+    count = 3 * FORGET_AT_ONCE + 7
+    rolling = RollingTally(count)
+    for frame in range(count):
         rolling.add(frame, frame % 2, 0.5, None)
-    rolling.forget_before(10_000)
-    assert rolling.figures(1.0, None).labelled == 100 - FORGET_AT_ONCE
-    for frame in range(10_001, 10_001 + 100 // FORGET_AT_ONCE):
+    left = []
+    for frame in range(10_000, 10_005):
         rolling.forget_before(frame)
-    assert rolling.figures(1.0, None).labelled == 0
+        left.append(len(rolling))
+        assert rolling.figures(1.0, None).labelled == len(rolling)
+    assert left == [2 * FORGET_AT_ONCE + 7, FORGET_AT_ONCE + 7, 7, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("calm", "burst", "enough"), [(30, 30, True), (29, 99, False), (99, 29, False)]
+)
+def test_a_handful_is_not_enough(calm: int, burst: int, enough: bool) -> None:
+    tally = SkillTally()
+    assert not tally.figures(0.0, None).enough
+    for at in range(calm + burst):
+        tally.add(int(at < burst), 0.5, None)
+    assert tally.figures(1.0, None).enough is enough
 
 
 def test_undefined_scores_are_none() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ pytestmark = [
 class Skill:
     minutes: float = 8.0
     labelled: int = 14_000
+    enough: bool = True
     auc: float | None = 0.93
     baseline_auc: float | None = None
     skill_climatology: float | None = 0.41
@@ -169,6 +171,30 @@ def test_what_happens_is_seen(
     assert page.shape[:2] == (height, width)
     assert (np.median(page) < 60) == (scheme == "dark")
     assert tab.errors == []
+
+
+def test_no_auc_is_shown_of_a_handful_of_forecasts(tab: Tab, tmp_path: Path) -> None:
+    few, many = Skill(enough=False, auc=1.0, baseline_auc=0.5), Skill(minutes=12.3)
+    for rolling, overall, expected in (
+        (few, few, []),
+        (few, many, [["AUC", "\u2013", "0.930"]]),
+        (many, many, [["AUC", "0.930", "0.930"]]),
+    ):
+        board = partial(Board, rolling=rolling, overall=overall)
+        run = Run(tmp_path, scores=board)
+        try:
+            play(run, 5)
+            show(tab, run)
+            tab.until("document.querySelector('#skill').rows.length")
+            rows = tab.value(
+                "[...document.querySelector('#skill').rows]"
+                ".map(row => [...row.cells].map(cell => cell.textContent))"
+            )
+        finally:
+            run.page.close()
+        assert [row for row in rows if row[0].startswith("AUC")] == expected
+        minutes = ["12" if figures.enough else "8.0" for figures in (rolling, overall)]
+        assert rows[-1] == ["minutes scored", *minutes]
 
 
 def test_frames_that_were_not_due_are_no_hole_but_lost_ones_are(tab: Tab, run: Run) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from fishrt.bundle import Bundle
     from fishrt.config import Config
 
+PICTURES = (".png", ".pdf", ".svg")
+
 
 def bench(
     bundle: Annotated[
@@ -70,9 +72,9 @@ def bench(
 
     Times one frame's work on every backend that is installed: a carried state, exact lanes, and
     running the whole clip again, each in a process of its own, on real frames. Warm-up is told
-    apart, and nothing after it is left out.
+    apart, and nothing after it is left out. Exit code 11, or 5 where it is the bundle's fault, if a
+    backend or precision that you name, or everything, could not be timed.
     """
-    import errno
     import json
     import tempfile
 
@@ -80,18 +82,17 @@ def bench(
     from rich.console import Console
 
     from fishrt.bundle import load_bundle
+    from fishrt.cli.bench_outcome import failure, missed, odd_lines, skipped_lines
     from fishrt.cli.bench_plan import BenchPlan, run_plan
     from fishrt.cli.extras import require
     from fishrt.config import load_config
-    from fishrt.errors import output_error
     from realtime.benchmark import ways_of
 
     if bundle is not None and overrides:
         raise typer.BadParameter("--set goes with --config, not with a bundle.")
     if output is not None:
         require("train", "matplotlib")
-        if not output.parent.is_dir():  # said before the minutes of measuring, not after
-            raise output_error(output, FileNotFoundError(errno.ENOENT, ""))
+        _check_picture(output)
     console = Console(stderr=True, highlight=False)
     with tempfile.TemporaryDirectory() as scratch:
         if bundle is None:
@@ -101,24 +102,41 @@ def bench(
             model = load_bundle(bundle)
         pictures, source = _frames(model, recording, frames)
         np.save(Path(scratch) / "frames.npy", pictures)
-        ways = list(
-            ways_of(model, backend or [*Backend], precision or [*GraphPrecision], every or (1, 3))
-        )
+        precisions = precision or model.metadata.precisions
+        ways = list(ways_of(backend or [*Backend], precisions, every or (1, 3)))
         plan = BenchPlan(model, ways, Path(scratch) / "frames.npy", frames, keras, trust_engine)
         record = run_plan(plan, console)
     record["frames_from"] = source
-    if output is not None:
+    if as_json:  # first of all: nothing that fails below may take the figures with it
+        typer.echo(json.dumps(record))
+    elif record["rows"]:
+        Console(highlight=False).print(_table(record))
+    lacking = missed(record, backend or (), precision or ())
+    rest = [entry for entry in record["skipped"] if entry not in lacking]
+    for line in (*odd_lines(record), *skipped_lines(record, rest)):
+        console.print(line, soft_wrap=True, markup=False)
+    if output is not None and record["rows"]:
         from export.benchmark_picture import save_picture
 
         save_picture(record, output)
-    if as_json:
-        typer.echo(json.dumps(record))
-    else:
-        Console(highlight=False).print(_table(record))
-    for skipped in {(s["backend"], s["reason"]): s for s in record["skipped"]}.values():
-        console.print(
-            f"not timed on {skipped['backend']}: {skipped['reason']}", soft_wrap=True, markup=False
+    if lacking:
+        raise failure(record, lacking)
+
+
+def _check_picture(path: Path) -> None:
+    """Says what is wrong with a picture's path before the minutes of measuring, not after."""
+    import errno
+
+    from fishrt.errors import output_error
+
+    if path.suffix.lower() not in PICTURES:
+        raise typer.BadParameter(
+            f"{path} does not end in {', '.join(PICTURES)}; name a picture.", param_hint="--output"
         )
+    if path.is_dir():
+        raise typer.BadParameter(f"{path} is a folder; name a picture.", param_hint="--output")
+    if not path.parent.is_dir():
+        raise output_error(path, FileNotFoundError(errno.ENOENT, ""))
 
 
 def _untrained(config: "Config", folder: Path) -> "Bundle":

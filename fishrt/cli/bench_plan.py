@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from fishrt.bundle import Bundle
-from fishrt.errors import FishrtError
+from fishrt.errors import BundleError, FishrtError
 from fishrt.install_hints import install_hint
 from fishrt.timing import matrix_gflops
 
@@ -86,7 +86,15 @@ def _unready(plan: BenchPlan, way: "Way", console: Console) -> "Skipped | None":
     from realtime.backends import Backend
     from realtime.benchmark import Mode, Skipped, missing
 
-    reason = missing(way.backend)
+    if way.precision not in plan.bundle.metadata.precisions:
+        return Skipped(
+            way.name,
+            way.backend,
+            way.precision,
+            f"the bundle has no {way.precision} graphs (fishrt export RUN --fp16 writes both)",
+            bundle_at_fault=True,
+        )
+    reason, bundle_at_fault = missing(way.backend), False
     if reason is None and way.backend is Backend.TENSORRT:
         from export.engines import ensure_engine
 
@@ -95,8 +103,10 @@ def _unready(plan: BenchPlan, way: "Way", console: Console) -> "Skipped | None":
             trust = plan.trust_engine
             ensure_engine(plan.bundle, kind, way.precision, console, console.print, trust=trust)
         except FishrtError as error:
-            reason = str(error)
-    return None if reason is None else Skipped(way.name, way.backend, way.precision, reason)
+            reason, bundle_at_fault = str(error), isinstance(error, BundleError)
+    if reason is None:
+        return None
+    return Skipped(way.name, way.backend, way.precision, reason, bundle_at_fault)
 
 
 def _keras(plan: BenchPlan) -> "Row | Skipped":

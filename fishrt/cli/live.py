@@ -1,7 +1,7 @@
 """`fishrt live`: burst probabilities from a camera or a file, frame by frame."""
 
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -176,6 +176,9 @@ def live(
     """
     import sys
 
+    from realtime.stopping import interruptible
+
+    context.with_resource(interruptible())  # until the run takes them: importing takes a while
     if list_cameras:
         _list_cameras(as_json=as_json)
         return
@@ -183,10 +186,8 @@ def live(
 
     if backend is not Backend.TENSORRT:
         require("gpu" if backend is Backend.CUDA else "cpu", "onnxruntime")
-    from rich.console import Console
-
+    from fishrt.cli.terminal import patient_console
     from fishrt.errors import ExitCode
-    from fishrt.patient_stderr import PatientStderr
     from fishrt.video.request import CameraRequest
     from realtime.alarm import AlarmWishes
     from realtime.capture import Pace
@@ -208,9 +209,7 @@ def live(
             "stdout belongs to the forecasts; name a file.", param_hint="--events"
         )
     address = _page_address(web)
-    stderr = PatientStderr()
-    context.call_on_close(stderr.close)
-    console = Console(file=cast("IO[str]", stderr), highlight=False)
+    console = patient_console(context)
 
     def say(sentence: str) -> None:
         console.print(sentence, soft_wrap=True, markup=False)

@@ -58,17 +58,12 @@ def train(
     from fishrt.cli.extras import import_tensorflow_quietly, require
 
     require("train", "tensorflow", "sklearn")
-    import_tensorflow_quietly()
     from rich.console import Console
 
     from fishrt.cli.progress import frame_progress
     from fishrt.config import ModelKind, load_config
     from fishrt.errors import ExitCode
     from fishrt.recording import load_recording
-    from training.devices import is_chief, make_strategy
-    from training.fit import FitOptions, fit
-    from training.fit_motion import fit_motion
-    from training.run import load_run
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     if sweep is None and sweep_storage is not None:
@@ -77,10 +72,17 @@ def train(
         raise typer.BadParameter(
             "--sweep goes with --config and --set alone; the same command goes on with a sweep"
         )
-    spread = make_strategy(strategy)
+    # before the seconds that TensorFlow takes
     settings = load_config(config, overrides or ())
     footage = load_recording(recording)
     unseen = load_recording(test) if test else None
+    import_tensorflow_quietly()
+    from training.devices import is_chief, make_strategy
+    from training.fit import FitOptions, fit
+    from training.fit_motion import fit_motion
+    from training.run import load_run
+
+    spread = make_strategy(strategy)
     with frame_progress(console) as tell:
         options = FitOptions(
             load_run(start) if start else None, resume, spread, console.print, tell

@@ -10,7 +10,7 @@ from fishrt.doctor.finding import Finding, Level
 from fishrt.doctor.packages import installed
 from fishrt.doctor.probe import ask
 from fishrt.doctor.providers import DRIVER_CURE, why
-from fishrt.install_hints import install_command, install_hint
+from fishrt.install_hints import gpu_command, install_hint
 
 TOPIC = "gpu"
 QUERY = ("name", "driver_version", "memory.total", "memory.used", "compute_cap")
@@ -21,6 +21,7 @@ PCI_DEVICES = Path("/sys/bus/pci/devices")
 CONTAINER = Path("/.dockerenv")
 JETSON = Path("/etc/nv_tegra_release")
 NEEDED_CUDA = 12
+RUNS_ON_GPU = r"onnxruntime-(gpu|ep-nv-tensorrt-rtx)|tensorrt(-cu\d+)?$"
 
 
 def check_gpu() -> list[Finding]:
@@ -49,11 +50,10 @@ def unused_gpu(found: dict[str, str]) -> list[Finding]:
     Args:
         found: What is installed.
     """
-    if any(re.match(r"onnxruntime-(gpu|ep-nv-tensorrt-rtx)", name) for name in found):
+    if any(re.match(RUNS_ON_GPU, name) for name in found):
         return []
     what = "there is an NVIDIA GPU, but only what runs on the CPU is installed"
-    cure = f"pip uninstall -y onnxruntime && {install_command('gpu')}"
-    return [Finding(TOPIC, Level.NOTE, what, cure)]
+    return [Finding(TOPIC, Level.NOTE, what, gpu_command())]
 
 
 def check_tensorrt() -> list[Finding]:

@@ -4,7 +4,7 @@ import re
 
 from fishrt.doctor.finding import Finding, Level
 from fishrt.doctor.probe import Answer, ask
-from fishrt.install_hints import install_command
+from fishrt.install_hints import install_command, install_hint
 
 TOPIC = "providers"
 LIMIT_S = 120.0  # a TensorRT provider builds its engine first
@@ -23,7 +23,8 @@ def check_providers() -> list[Finding]:
     listed = ask("listed_providers", limit_s=LIMIT_S)
     if listed.values is None:
         if "No module named 'onnxruntime'" in listed.reason:
-            return []  # the packages say so, with the cure
+            what = "ONNX Runtime is not installed, so there is no provider to try"
+            return [Finding(TOPIC, Level.PROBLEM, what, install_command("cpu"))]
         return [
             Finding(
                 TOPIC,
@@ -68,7 +69,11 @@ def check_rtx_plugin() -> list[Finding]:
     from importlib.util import find_spec
 
     if find_spec(RTX_PACKAGE) is None:
-        return []
+        what = (
+            "the TensorRT-RTX plugin is not installed; it is for --backend tensorrt-rtx alone "
+            f"(docs/gpu.md): {install_hint('rtx')}"
+        )
+        return [Finding("tensorrt-rtx", Level.NOTE, what)]
     tried = ask("tensorrt_rtx", limit_s=LIMIT_S)
     if tried.values is None:
         reason, cure = why(tried)

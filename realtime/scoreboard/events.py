@@ -21,6 +21,20 @@ class FalseAlarm:
     frame: int
 
 
+@dataclass(frozen=True)
+class UncoveredBurst:
+    """A burst that no alarm could have caught, as forecasts were withheld or had only begun.
+
+    Attributes:
+        frame: Its onset, at the model's rate.
+    """
+
+    frame: int
+
+
+Settled = BurstOutcome | UncoveredBurst | FalseAlarm
+
+
 class EventTally:
     """Matches alarms with bursts as labels become known.
 
@@ -37,7 +51,7 @@ class EventTally:
         """
         self._horizon = horizon
         self._fps = fps
-        self._known = self._bursts = self._right = self._false = 0
+        self._known = self._bursts = self._uncovered = self._right = self._false = 0
         self._leads: Counter[int] = Counter()
         self._recent: deque[BurstOutcome] = deque(maxlen=RECENT)
         self._forget()
@@ -46,6 +60,8 @@ class EventTally:
         """Begins a stretch; all frames below are counted from its first one."""
         self._count = 0
         self._begin: int | None = None  # the first frame with a forecast
+        self._latest = -1  # the last one
+        self._covered_to = -1  # the last one up to the onset of the burst that is going on
         self._announced: int | None = None  # the first label of the burst that is going on
         self._last = 0  # and its last label so far
         self._starts: deque[int] = deque()  # alarms that the next burst could still reach back to
@@ -61,9 +77,7 @@ class EventTally:
         self._false += self._within_unlabelled
         self._forget()
 
-    def push(
-        self, frame: int, label: int, *, known: bool, alarm: bool
-    ) -> list[BurstOutcome | FalseAlarm]:
+    def push(self, frame: int, label: int, *, known: bool, alarm: bool) -> list[Settled]:
         """Takes the next label.
 
         Args:
@@ -73,20 +87,24 @@ class EventTally:
             alarm: Whether an alarm started at that frame.
 
         Returns:
-            What is certain now: bursts that could have been caught, and false alarms.
+            What is certain now: bursts, and false alarms.
         """
         at = self._count
         self._count += 1
         if known:
             self._known += 1
             self._begin = at if self._begin is None else self._begin
+            self._latest = at
         if alarm:
             self._take_alarm(at, bool(label))
-        settled: list[BurstOutcome | FalseAlarm] = []
+        settled: list[Settled] = []
         if label:
             self._take_label(at)
-        elif self._announced is not None and at - self._last >= MERGE:
-            settled += self._close(self._announced, frame - at)
+        if self._announced is not None:
+            if at <= self._last + 1:
+                self._covered_to = self._latest
+            if at - self._last >= MERGE:
+                settled += self._close(self._announced, frame - at)
         settled += self._age(frame - at)
         return settled
 
@@ -102,11 +120,11 @@ class EventTally:
             self._ahead = [start for start in self._starts if start > at - self._horizon]
         self._last = at
 
-    def _close(self, announced: int, offset: int) -> list[BurstOutcome | FalseAlarm]:
+    def _close(self, announced: int, offset: int) -> list[Settled]:
         """The burst is over: what it was to the alarms around it."""
         onset = self._last + 1
         opens = min(announced, onset - self._horizon)
-        settled: list[BurstOutcome | FalseAlarm] = []
+        settled: list[Settled] = []
         while self._young and self._young[0][0] <= onset:
             start, _ = self._young.popleft()
             if start >= opens:
@@ -115,7 +133,10 @@ class EventTally:
                 self._false += 1
                 settled.append(FalseAlarm(start + offset))
         self._right += self._within
-        if self._begin is not None and opens >= self._begin:
+        if self._begin is None or opens < self._begin or self._covered_to < opens:
+            self._uncovered += 1
+            settled.append(UncoveredBurst(onset + offset))
+        else:
             reach = [*self._ahead, self._first_within]
             first = next((start for start in reach if start is not None and start >= opens), None)
             settled.append(self._outcome(onset, first, offset))
@@ -134,9 +155,9 @@ class EventTally:
         self._recent.append(outcome)
         return outcome
 
-    def _age(self, offset: int) -> list[BurstOutcome | FalseAlarm]:
+    def _age(self, offset: int) -> list[FalseAlarm]:
         """Settles alarms whose horizon has passed, as far as the burst going on allows."""
-        settled: list[BurstOutcome | FalseAlarm] = []
+        settled: list[FalseAlarm] = []
         told = self._count - MERGE - self._horizon
         while self._young and self._young[0][0] <= told:
             start, labelled = self._young.popleft()
@@ -159,6 +180,7 @@ class EventTally:
             bursts=self._bursts,
             caught=caught,
             missed=self._bursts - caught,
+            uncovered=self._uncovered,
             share_caught=caught / self._bursts if self._bursts else None,
             alarms=self._right + false,
             false_alarms=false,

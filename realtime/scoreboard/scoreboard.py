@@ -13,9 +13,9 @@ from fishrt.online_labels import LabelledLater
 from realtime.event import Event, EventKind
 from realtime.forecast import Forecast, Reason
 from realtime.scoreboard.drift import DriftWatch, ReferenceFrom
-from realtime.scoreboard.events import EventTally, FalseAlarm
+from realtime.scoreboard.events import EventTally, FalseAlarm, Settled, UncoveredBurst
 from realtime.scoreboard.skill import RollingTally, SkillTally
-from realtime.scoreboard.snapshot import BurstOutcome, ScoreSnapshot
+from realtime.scoreboard.snapshot import ScoreSnapshot
 from realtime.scoring import Scored
 from realtime.update import Truth
 
@@ -72,7 +72,8 @@ class Scoreboard:
         self._rolling = RollingTally(self._window_frames)
         self._events = EventTally(rule.horizon, fps)
         self._drift = DriftWatch(reference, fps)
-        self._frames = self._forecasts = self._labelled = 0
+        self._frames = self._forecasts = 0
+        self._stood = 0  # frames with a label at which a forecast stood
         self._standing = self._alarm = False
         self._lock = threading.Lock()  # held for a fraction of a millisecond, by whoever looks
 
@@ -117,9 +118,10 @@ class Scoreboard:
         )
 
     def _settle(self, label: int, said: _Said, wall: float) -> list[Event]:
-        self._labelled += 1
         if said.probability is not None:
             self._overall.add(label, said.probability, said.baseline)
+        if said.standing:
+            self._stood += 1
             self._rolling.add(said.frame, label, said.probability, said.baseline)
         settled = self._events.push(said.frame, label, known=said.standing, alarm=said.alarm)
         return [_event(outcome, wall) for outcome in settled]
@@ -127,10 +129,9 @@ class Scoreboard:
     def snapshot(self) -> ScoreSnapshot:
         """The figures as they are now."""
         with self._lock:
-            minutes = self._labelled / self._fps / 60.0
-            window = self._window_frames / self._fps / 60.0
             from_training = self._climatology is not None
-            overall = self._overall.figures(minutes, self._climatology)
+            overall = self._overall.figures(self._minutes(self._stood), self._climatology)
+            rolling = self._rolling.figures(self._minutes(len(self._rolling)), self._climatology)
             share = self._climatology
             if share is None and overall.labelled:
                 share = overall.positives / overall.labelled
@@ -139,11 +140,11 @@ class Scoreboard:
                 forecasts=self._forecasts,
                 coverage=self._forecasts / self._frames if self._frames else None,
                 delay_s=self._pairs.delay / self._fps,
-                window_minutes=window,
+                window_minutes=self._minutes(self._window_frames),
                 climatology=share,
                 climatology_from=ReferenceFrom.TRAINING if from_training else ReferenceFrom.RUN,
                 baseline=self._baseline_name,
-                rolling=self._rolling.figures(min(minutes, window), self._climatology),
+                rolling=rolling,
                 overall=overall,
                 events=self._events.figures(),
                 drift=self._drift.figures(),
@@ -151,15 +152,21 @@ class Scoreboard:
                 drift_warning=self._drift.warning,
             )
 
+    def _minutes(self, frames: int) -> float:
+        return frames / self._fps / 60.0
+
 
 def _no_reference(forecast: Forecast) -> Event:
     return Event(EventKind.WARNING, forecast.emit_time, NO_REFERENCE)
 
 
-def _event(outcome: BurstOutcome | FalseAlarm, wall: float) -> Event:
+def _event(outcome: Settled, wall: float) -> Event:
     if isinstance(outcome, FalseAlarm):
         text = "false alarm: no burst followed"
         return Event(EventKind.FALSE_ALARM, wall, text, outcome.frame)
+    if isinstance(outcome, UncoveredBurst):
+        text = "burst: not covered by forecasts, not counted"
+        return Event(EventKind.BURST, wall, text, outcome.frame, {"covered": 0.0})
     if outcome.lead_s is None:
         return Event(EventKind.BURST, wall, "burst: missed", outcome.frame, {"caught": 0.0})
     text = f"burst: announced {outcome.lead_s:.1f} s ahead"

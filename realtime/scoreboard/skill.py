@@ -8,7 +8,11 @@ import numpy as np
 from realtime.scoreboard.snapshot import ReliabilityPoint, SkillFigures
 
 RELIABILITY_BINS = 10
-FORGET_AT_ONCE = 4
+ENOUGH = 30
+"""Forecasts with a burst ahead, and without one, from which on an AUC is shown."""
+FORGET_AT_ONCE = 100
+"""Frames that may leave a window when one comes, which takes 0.4 ms. After an outage a window of 10
+minutes at 30 fps is so rid of what is too old within 6 s."""
 LOGIT_LIMIT, LOGIT_WIDTH = 12.0, 0.004
 BINS = round(2 * LOGIT_LIMIT / LOGIT_WIDTH) + 2
 """Bins of the histogram that the AUC comes from, 0.4 % wide in the odds, so that rare and certain
@@ -97,6 +101,7 @@ class SkillTally:
             minutes=minutes,
             labelled=count,
             positives=bursts,
+            enough=min(calms, bursts) >= ENOUGH,
             auc=self._ranks.auc(),
             baseline_auc=self._baseline_ranks.auc(),
             brier=max(self._squares, 0.0) / count,
@@ -135,22 +140,29 @@ class RollingTally:
         """
         self._frames = frames
         self._tally = SkillTally()
-        self._within: deque[tuple[int, int, float, float | None]] = deque()
+        self._within: deque[tuple[int, int, float | None, float | None]] = deque()
 
-    def add(self, frame: int, label: int, probability: float, baseline: float | None) -> None:
-        """Counts a forecast.
+    def __len__(self) -> int:
+        """Frames that are in it."""
+        return len(self._within)
+
+    def add(
+        self, frame: int, label: int, probability: float | None, baseline: float | None
+    ) -> None:
+        """Counts a frame at which a forecast stood.
 
         Args:
-            frame: Its frame, larger than those before.
+            frame: Which, larger than those before.
             label: 0 or 1.
-            probability: 0 .. 1.
+            probability: 0 .. 1; None where an earlier forecast stood on, which counts only once.
             baseline: The baseline's, or None.
         """
         self._within.append((frame, label, probability, baseline))
-        self._tally.add(label, probability, baseline)
+        if probability is not None:
+            self._tally.add(label, probability, baseline)
 
     def forget_before(self, frame: int) -> None:
-        """Takes out what has left the window that ends with `frame`; a few at a time.
+        """Takes out what has left the window that ends with `frame`; some at a time.
 
         After a gap as long as the window all of it is to go, which would take long at once.
         """
@@ -158,7 +170,8 @@ class RollingTally:
             if not self._within or self._within[0][0] > frame - self._frames:
                 return
             _, label, probability, baseline = self._within.popleft()
-            self._tally.add(label, probability, baseline, -1)
+            if probability is not None:
+                self._tally.add(label, probability, baseline, -1)
 
     def figures(self, minutes: float, climatology: float | None) -> SkillFigures:
         """The scores of the window; see `SkillTally.figures`."""

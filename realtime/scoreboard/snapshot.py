@@ -30,9 +30,11 @@ class SkillFigures:
     the baseline.
 
     Attributes:
-        minutes: Footage with a label that the figures are about, in minutes.
+        minutes: Footage that the figures are about, in minutes: frames with a label at which a
+            forecast stood, its own or, under `--every`, the one before.
         labelled: Forecasts with a known label.
         positives: Those of them with a burst ahead.
+        enough: Whether there are enough of both kinds, 30 each, for an AUC to be shown.
         auc: Area under the ROC curve.
         baseline_auc: The same of the motion baseline, on the frames where it has a forecast.
         brier: Brier score, 0 is best.
@@ -45,6 +47,7 @@ class SkillFigures:
     minutes: float = 0.0
     labelled: int = 0
     positives: int = 0
+    enough: bool = False
     auc: float | None = None
     baseline_auc: float | None = None
     brier: float | None = None
@@ -73,20 +76,23 @@ class EventFigures:
     """How alarms and bursts met, from the start of the run.
 
     Attributes:
-        bursts: Bursts that could have been caught.
+        bursts: Bursts that could have been caught: forecasts had begun before, and one stood where
+            an alarm would have come in time.
         caught: Those with an alarm in time.
         missed: The others.
+        uncovered: Bursts beside these that no alarm could have caught, as forecasts were withheld.
         share_caught: Share caught; None before the first burst.
         alarms: Alarms that are known to be right or false.
         false_alarms: Alarms that no burst followed.
         false_alarms_per_minute: A minute of valid forecasts; None before the first.
         median_lead_s: Median lead time of the bursts caught, in seconds; None without one.
-        recent: The last bursts, oldest first.
+        recent: The last bursts that could have been caught, oldest first.
     """
 
     bursts: int = 0
     caught: int = 0
     missed: int = 0
+    uncovered: int = 0
     share_caught: float | None = None
     alarms: int = 0
     false_alarms: int = 0

@@ -3,18 +3,25 @@
 from realtime.scoreboard.snapshot import EventFigures, ScoreSnapshot, SkillFigures
 from realtime.wording import count
 
+FEW = 5
+"""Up to so many bursts "half of them" would be odd to say."""
+
 
 def score_parts(scores: ScoreSnapshot) -> list[str]:
     """The scoreboard for the status line: only what is known by now."""
     events, rolling = scores.events, scores.rolling
     parts = []
-    if rolling.auc is not None:
-        parts.append(f"AUC {rolling.auc:.2f} {rolling.minutes:.0f} min")
+    if rolling.auc is not None and rolling.enough:
+        parts.append(f"AUC {rolling.auc:.2f} {_minutes(rolling.minutes)} min")
     if events.bursts:
         parts.append(f"{events.caught}/{events.bursts} bursts")
     if events.alarms and events.false_alarms_per_minute is not None:
         parts.append(f"{events.false_alarms_per_minute:.1f} false/min")
     return parts
+
+
+def _minutes(minutes: float) -> str:
+    return f"{minutes:.1f}" if minutes < 9.95 else f"{minutes:.0f}"
 
 
 def score_lines(scores: ScoreSnapshot) -> list[str]:
@@ -33,7 +40,7 @@ def _skill_line(scores: ScoreSnapshot) -> str:
     overall = scores.overall
     share = overall.positives / overall.labelled
     text = f"scored {overall.labelled} forecasts, a burst ahead at {share:.1%} of them"
-    if overall.auc is None:
+    if overall.auc is None or not overall.enough:
         return f"{text}, too few to say how good they were"
     parts = [
         (f"AUC {overall.auc:.3f}", overall.auc),
@@ -57,12 +64,23 @@ def _signed(value: float | None) -> str:
 
 
 def _event_line(events: EventFigures) -> str:
-    text = f"{events.caught} of {events.bursts} bursts announced"
+    text = f"{events.caught} of {count(events.bursts, 'burst')} announced"
     if events.median_lead_s is not None:
-        text += f", half of them {events.median_lead_s:.1f} s ahead or more"
+        text += f", {_lead(events.caught, events.median_lead_s)}"
     if events.false_alarms_per_minute is not None:
         text += (
             f"; {count(events.false_alarms, 'false alarm')} "
             f"({events.false_alarms_per_minute:.2f} a minute)"
         )
+    if events.uncovered:
+        text += f"; {count(events.uncovered, 'more burst')} not covered by forecasts"
     return text
+
+
+def _lead(caught: int, median_s: float) -> str:
+    """How long before the bursts their alarms came."""
+    if caught == 1:
+        return f"{median_s:.1f} s ahead"
+    if caught <= FEW:
+        return f"{median_s:.1f} s ahead in the median"
+    return f"half of them {median_s:.1f} s ahead or more"

@@ -1,6 +1,7 @@
 """Sinks whose other end may be gone for a while: brokers, programs, devices."""
 
 import contextlib
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -13,6 +14,7 @@ FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 30.0
 PEER_ROOM = 90  # 3 s at 30 frames/s: older values are worth nothing to whoever listens
 PEER_CLOSE_S = 3.0
+STALE_S = 1.0  # whoever comes back is not triggered by what it missed
 
 
 class Peer(Worker[Item_contra], Protocol[Item_contra]):
@@ -143,6 +145,15 @@ class PeerSink(QueuedSink[Item]):
         super()._close_worker()
         if self._error is None:
             self._error = self._unheard
+
+
+def acts_now(wall: float) -> bool:
+    """Whether what was said then may still switch something on.
+
+    Args:
+        wall: When, in Unix seconds.
+    """
+    return time.time() - wall <= STALE_S
 
 
 def reason_of(error: Exception) -> str:

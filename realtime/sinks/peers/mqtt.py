@@ -7,7 +7,7 @@ from fishrt.errors import ConfigError, OutputError
 from realtime.event import Event, EventKind
 from realtime.forecast import Forecast
 from realtime.sinks.address import Address
-from realtime.sinks.peer import reason_of
+from realtime.sinks.peer import acts_now, reason_of
 
 DEFAULT_PORT, DEFAULT_TLS_PORT = 1883, 8883
 TLS = "mqtts"
@@ -21,6 +21,9 @@ class MqttPeer:
     """Publishes below a topic: `forecast`, `event`, and what is retained, `alarm` and `status`.
 
     Reconnecting is not left to paho-mqtt, so that what happened is known and told.
+
+    Events that come late are published as events alone: `alarm` is what holds now. It is off by the
+    end of an alarm, whenever that was; on by a start or a forecast that is fresh.
     """
 
     def __init__(self, address: Address) -> None:
@@ -39,10 +42,12 @@ class MqttPeer:
                 f"--to {address.name} needs a host and a topic, as in mqtt://127.0.0.1/tank."
             )
         self._client: Any = None
-        self._alarm = False
+        self._begun = False
+        self._told: bool | None = None  # the alarm as this connection was told it
+        self._turned = -1  # the frame of the newest start or end of an alarm
 
     def connect(self) -> bool:
-        """Connects, and says what holds now: we are online, and the alarm is on or off."""
+        """Connects, and says that we are online; at the beginning, that there is no alarm."""
         from threading import Event as Signal
 
         from paho.mqtt.client import Client
@@ -76,19 +81,27 @@ class MqttPeer:
         if refusals:
             raise self._problem(f"the broker refuses us ({refusals[0]})")
         self._publish("status", "online", AT_LEAST_ONCE, retain=True)
-        self._publish_alarm()
+        self._told = None  # a new broker may have forgotten what it was told
+        if not self._begun:
+            self._tell_alarm(False)
+            self._begun = True
         return True
 
     def write(self, item: Forecast) -> None:
-        """Publishes a forecast, at most once."""
+        """Publishes a forecast, at most once, and the alarm where it is not known to the broker."""
         self._publish("forecast", item.to_json(), AT_MOST_ONCE)
+        # events overtake frames: what a frame before the newest event says does not hold any more
+        if item.frame > self._turned and (acts_now(item.emit_time) or not item.alarm):
+            self._tell_alarm(item.alarm)
 
     def event(self, event: Event) -> None:
-        """Publishes an event, at least once, and the state of the alarm."""
+        """Publishes an event, at least once, and the alarm if it begins or ends by it now."""
         self._publish("event", event.to_json(), AT_LEAST_ONCE)
-        if event.kind in (EventKind.ALARM_START, EventKind.ALARM_END):
-            self._alarm = event.kind is EventKind.ALARM_START
-            self._publish_alarm()
+        starts = event.kind is EventKind.ALARM_START
+        if starts or event.kind is EventKind.ALARM_END:
+            self._turned = self._turned if event.frame is None else event.frame
+            if acts_now(event.wall) or not starts:
+                self._tell_alarm(starts)
 
     def close(self) -> None:
         """Takes the alarm back, says that we are offline, and disconnects."""
@@ -97,15 +110,17 @@ class MqttPeer:
             return
         try:
             if client.is_connected():
-                self._publish("alarm", "0", AT_LEAST_ONCE, retain=True)
+                self._tell_alarm(False)
                 self._publish("status", "offline", AT_LEAST_ONCE, retain=True)
         finally:
             self._client = None
             client.disconnect()
             client.loop_stop()
 
-    def _publish_alarm(self) -> None:
-        self._publish("alarm", str(int(self._alarm)), AT_LEAST_ONCE, retain=True)
+    def _tell_alarm(self, on: bool) -> None:
+        if on is not self._told:
+            self._publish("alarm", str(int(on)), AT_LEAST_ONCE, retain=True)
+            self._told = on
 
     def _publish(self, what: str, text: str, qos: int, retain: bool = False) -> None:
         """Publishes and waits until it is on its way: else a stuck broker would fill our memory."""

@@ -3,18 +3,17 @@
 import errno
 import os
 import re
-import time
 from typing import Any
 
 from fishrt.cli.extras import require
 from fishrt.errors import ConfigError, OutputError
 from realtime.event import Event, EventKind
 from realtime.sinks.address import Address
+from realtime.sinks.peer import acts_now
 from realtime.update import Update
 
 DEFAULT_BAUD = 115_200
 WRITE_TIMEOUT_S = 2.0
-STALE_S = 1.0  # a device that comes back is not triggered by what it missed
 CONTROL_LINES = ("rts", "dtr")
 HEXADECIMAL = re.compile(r"0x([0-9a-fA-F]{2})+")
 ESCAPES = {r"\n": "\n", r"\r": "\r", r"\t": "\t", r"\0": "\0"}
@@ -73,7 +72,7 @@ class SerialPeer:
         """Switches on at the start of an alarm and off at its end; not on if that is long ago."""
         if event.kind is EventKind.ALARM_END:
             self._switch(False)
-        elif event.kind is EventKind.ALARM_START and time.time() - event.wall <= STALE_S:
+        elif event.kind is EventKind.ALARM_START and acts_now(event.wall):
             self._switch(True)
 
     def close(self) -> None:

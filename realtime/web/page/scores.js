@@ -4,8 +4,9 @@ import { fillList } from "./panels.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const by = (id) => document.getElementById(id);
-const plain = (value, digits = 2) => (value === null ? "\u2013" : value.toFixed(digits));
-const signed = (value) => (value === null ? "\u2013" : `${value < 0 ? "\u2212" : "+"}${Math.abs(value).toFixed(2)}`);
+const NOTHING = "\u2013";
+const plain = (value, digits = 2) => (value === null ? NOTHING : value.toFixed(digits));
+const signed = (value) => (value === null ? NOTHING : `${value < 0 ? "\u2212" : "+"}${Math.abs(value).toFixed(2)}`);
 
 let shown = "";
 
@@ -32,29 +33,33 @@ export function showScores(scores) {
 function showEventFigures(events) {
   fillList(by("score-events"), [
     ["bursts caught", String(events.caught), `of ${events.bursts}`],
-    ["median lead", plain(events.median_lead_s), "s"],
+    [events.caught === 1 ? "lead" : "median lead", plain(events.median_lead_s), "s"],
     ["false alarms", plain(events.false_alarms_per_minute), "a minute"],
   ]);
 }
 
 function showSkill({ rolling, overall, window_minutes }) {
   by("rolling-head").textContent = `last ${+window_minutes.toFixed(1)} min`;
+  // of a handful of forecasts an AUC says nothing
+  const auc = (figures, value) => plain(figures.enough ? value : null, 3);
   const rows = [
-    ["AUC", (figures) => plain(figures.auc, 3)],
-    ["AUC, motion baseline", (figures) => plain(figures.baseline_auc, 3)],
+    ["AUC", (figures) => auc(figures, figures.auc)],
+    ["AUC, motion baseline", (figures) => auc(figures, figures.baseline_auc)],
     ["Brier skill over climatology", (figures) => signed(figures.skill_climatology)],
     ["Brier skill over motion baseline", (figures) => signed(figures.skill_baseline)],
-    ["minutes scored", (figures) => plain(figures.minutes, 1)],
+    ["minutes scored", (figures) => plain(figures.minutes, figures.minutes < 9.95 ? 1 : 0)],
   ];
   const body = by("skill");
   body.replaceChildren();
   for (const [name, value] of rows) {
+    const texts = [rolling, overall].map(value);
+    if (texts.every((text) => text === NOTHING)) continue;
     const row = body.insertRow();
     const head = document.createElement("th");
     head.scope = "row";
     head.textContent = name;
     row.append(head);
-    for (const figures of [rolling, overall]) row.insertCell().textContent = value(figures);
+    for (const text of texts) row.insertCell().textContent = text;
   }
 }
 
