@@ -29,6 +29,7 @@ from command_blocks import (
 from typer.main import get_command
 
 from fishrt.cli import app, main
+from realtime.event import EventKind
 
 # programs of the system: that they exist is not for us to say
 SYSTEM = {".", "cat", "cd", "cp", "ffmpeg", "mkdir", "ssh", "sudo", "tensorboard", "v4l2-ctl"}
@@ -311,3 +312,11 @@ def test_the_list_of_licences_is_complete() -> None:
             assert name in listed, f"{name} of the extra {extra}: run make licences"
             assert listed[name][1] == "always" or extra in listed[name][1].split(", ")
     assert typer.__name__ in listed
+
+
+def test_every_kind_of_event_and_no_other_is_in_the_table_of_events() -> None:
+    text = (ROOT / "docs" / "sinks.md").read_text()
+    table = text[text.index("| event | meaning |") :].split("\n\n")[0]
+    cells = [line.split("|")[1] for line in table.splitlines()[2:]]
+    listed = [kind for cell in cells for kind in re.findall(r"`([a-z-]+)`", cell)]
+    assert sorted(listed) == sorted(kind.value for kind in EventKind)

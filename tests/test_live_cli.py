@@ -470,7 +470,14 @@ def test_a_window_without_a_display_is_refused(live: Live, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    "options", [("--mode", "sideways"), ("--json", "--output", "-"), ("--every", "0"), ("--what",)]
+    "options",
+    [
+        ("--mode", "sideways"),
+        ("--json", "--output", "-"),
+        ("--events", "-"),
+        ("--every", "0"),
+        ("--what",),
+    ],
 )
 def test_options_that_are_wrong(live: Live, options: tuple[str, ...]) -> None:
     ended = live(*options)

@@ -15,14 +15,14 @@ from fishrt.clip import ClipGeometry
 GEOMETRY = ClipGeometry(steps=3, frames_per_step=2, height=12, width=16)
 
 
-def live(monkeypatch, capsys, bundle, *options):
+def live(monkeypatch, capfd, bundle, *options):
     """The session's JSON and what it said."""
     arguments = ["live", "-c", "demo", "-b", bundle.folder, "--as-fast-as-possible", "--no-window"]
     monkeypatch.setattr(sys, "argv", ["fishrt", *map(str, arguments), *options, "--json"])
     with pytest.raises(SystemExit) as ended:
         main()
     assert not ended.value.code
-    captured = capsys.readouterr()
+    captured = capfd.readouterr()
     return json.loads(captured.out), captured.err
 
 
@@ -38,12 +38,12 @@ def poisoned(bundle):
     return reseal(bundle.folder)
 
 
-def test_a_bundle_that_gives_no_numbers_ends_with_a_warning(tmp_path, monkeypatch, capsys):
+def test_a_bundle_that_gives_no_numbers_ends_with_a_warning(tmp_path, monkeypatch, capfd):
     bundle = make_tiny_bundle(tmp_path / "tiny", GEOMETRY)
-    record, said = live(monkeypatch, capsys, bundle, "--frames", "20")
+    record, said = live(monkeypatch, capfd, bundle, "--frames", "20")
     assert (record["figures"]["forecasts"], record["warnings"]) == (15, [])
     assert "warning: the model" not in said
-    record, said = live(monkeypatch, capsys, poisoned(bundle), "--frames", "20")
+    record, said = live(monkeypatch, capfd, poisoned(bundle), "--frames", "20")
     assert (record["figures"]["forecasts"], record["figures"]["not_numbers"]) == (0, 15)
     (warning,) = record["warnings"]
     assert warning.startswith("the model gave what is not a number for 15 frames")

@@ -13,6 +13,7 @@ from realtime.event import Event, EventKind
 from realtime.sinks.outbox import Outbox
 from realtime.sinks.peer import PeerSink
 from realtime.sinks.queued import QueuedSink, WhenFull
+from realtime.sinks.sink import close_all
 from realtime.update import Update, without_pictures
 
 ROOM = 5
@@ -152,6 +153,33 @@ def test_a_worker_that_hangs_at_the_end_is_given_up_and_said() -> None:
     worker.go_on.set()
     sink._thread.join(PATIENCE_S)
     assert worker.got == [0]
+
+
+def test_a_sink_that_is_stuck_keeps_no_other_open_nor_takes_its_time() -> None:
+    stuck = [WatchedWorker(halted=True) for _ in range(3)]
+    quick = WatchedWorker()
+    line = peer(quick, Outbox())
+    logs = [queued(worker, outbox=Outbox(), close_s=1.0) for worker in stuck]
+    for sink in (line, *logs):
+        sink.write(update(0))
+    assert all(worker.busy.wait(PATIENCE_S) for worker in (quick, *stuck))
+    began = time.monotonic()
+    closed_after: list[float] = []
+
+    def watch() -> None:
+        until(lambda: quick.closed)
+        closed_after.append(time.monotonic() - began)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    close_all([line, *logs])  # the last is the first to be waited for
+    took = time.monotonic() - began
+    watching.join(PATIENCE_S)
+    assert 1.0 <= took < 2.5  # one second for all three; measured: 1.00
+    assert closed_after[0] < took / 2  # measured: 0.00 s
+    assert [sink.report().error is None for sink in (line, *logs)] == [True] + 3 * [False]
+    for worker in stuck:
+        worker.go_on.set()
 
 
 def test_a_failure_while_closing_is_a_failure() -> None:

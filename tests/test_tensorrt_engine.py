@@ -428,7 +428,7 @@ def test_parity_trusts_engines_with_code_of_their_own_only_when_told(bundle, car
 
 
 def test_live_builds_compares_and_runs_and_a_wrong_engine_ends_it(
-    bundle, card, monkeypatch, capsys, tmp_path
+    bundle, card, monkeypatch, capfd, tmp_path
 ):
     install(monkeypatch)
     monkeypatch.setattr("realtime.backends.CudaDevice", HostDevice)
@@ -440,7 +440,7 @@ def test_live_builds_compares_and_runs_and_a_wrong_engine_ends_it(
         )
         with pytest.raises(SystemExit) as ended:
             main()
-        captured = capsys.readouterr()
+        captured = capfd.readouterr()
         return ended.value.code, captured.out, captured.err
 
     code, out, said = live(add_reference(bundle).folder)

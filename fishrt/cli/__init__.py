@@ -23,6 +23,7 @@ from fishrt.cli.prepare import prepare
 from fishrt.cli.simulate import simulate
 from fishrt.cli.train import train
 from fishrt.errors import ExitCode, FishrtError, output_error
+from fishrt.patient_stderr import last_words
 
 app = typer.Typer(
     name="fishrt",
@@ -100,5 +101,5 @@ def _came_from(error: BaseException | None, kind: type[BaseException]) -> bool:
 
 
 def _fail(sentence: str, code: ExitCode) -> None:
-    print(f"fishrt: {sentence}", file=sys.stderr)
+    last_words(f"fishrt: {sentence}")
     raise SystemExit(int(code))

@@ -186,9 +186,7 @@ def live(
 
     if backend is not Backend.TENSORRT:
         require("gpu" if backend is Backend.CUDA else "cpu", "onnxruntime")
-    from rich.console import Console
-
-    from fishrt.cli.terminal import stderr_that_may_close
+    from fishrt.cli.terminal import patient_console
     from fishrt.errors import ExitCode
     from fishrt.video.request import CameraRequest
     from realtime.alarm import AlarmWishes
@@ -206,8 +204,12 @@ def live(
         raise typer.BadParameter("--json and --output - would both write to stdout.")
     if scores == "-" and (as_json or "-" in outputs):
         raise typer.BadParameter("--scores - and another output would both write to stdout.")
+    if events == "-":
+        raise typer.BadParameter(
+            "stdout belongs to the forecasts; name a file.", param_hint="--events"
+        )
     address = _page_address(web)
-    console = Console(file=stderr_that_may_close(), highlight=False)
+    console = patient_console(context)
 
     def say(sentence: str) -> None:
         console.print(sentence, soft_wrap=True, markup=False)

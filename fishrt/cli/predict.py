@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 def predict(
+    context: typer.Context,
     bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="Bundle folder, or demo.")],
     sources: Annotated[
         list[str],
@@ -71,10 +72,8 @@ def predict(
     require("cpu", "onnxruntime")
     if ray is not None:
         require("ray", "ray")
-    from rich.console import Console
-
     from fishrt.cli.progress import frame_progress
-    from fishrt.cli.terminal import stderr_that_may_close
+    from fishrt.cli.terminal import patient_console
     from realtime.predict.plan import PredictOptions
     from realtime.predict.session import run_predict
 
@@ -92,7 +91,7 @@ def predict(
         restart=restart,
         ray=ray,
     )
-    console = Console(file=stderr_that_may_close(), highlight=False)
+    console = patient_console(context)
 
     def say(sentence: str) -> None:
         console.print(sentence, soft_wrap=True, markup=False)

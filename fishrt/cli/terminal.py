@@ -1,49 +1,23 @@
-"""What is said on stderr while it may be a terminal that somebody closes."""
+"""What is said on stderr by a command that must go on whatever becomes of its terminal."""
 
-import errno
-import os
-import sys
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, cast
 
+import typer
 
-class TerminalThatMayClose:
-    """A text stream whose terminal may go away: then nobody reads, and nothing fails for it."""
+from fishrt.patient_stderr import PatientStderr
 
-    def __init__(self, stream: IO[str]) -> None:
-        """Wraps a stream.
-
-        Args:
-            stream: The stream; all but writing is its own.
-        """
-        self._stream = stream
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def write(self, text: str) -> int:
-        """Writes, as streams do."""
-        try:
-            return self._stream.write(text)
-        except OSError as error:
-            self._leave(error)
-        return len(text)
-
-    def flush(self) -> None:
-        """Flushes, as streams do."""
-        try:
-            self._stream.flush()
-        except OSError as error:
-            self._leave(error)
-
-    def _leave(self, error: OSError) -> None:
-        if error.errno != errno.EIO:
-            raise error
-        # what the stream still holds, and what the end of the process flushes, goes nowhere
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self._stream.fileno())
-        os.close(nowhere)
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
-def stderr_that_may_close() -> IO[str]:
-    """The standard error stream, for a run that outlives its terminal."""
-    return cast("IO[str]", TerminalThatMayClose(sys.stderr))
+def patient_console(context: typer.Context) -> "Console":
+    """A console on stderr that waits for no reader; it ends with the command.
+
+    Args:
+        context: The command's.
+    """
+    from rich.console import Console
+
+    stderr = PatientStderr()
+    context.call_on_close(stderr.close)
+    return Console(file=cast("IO[str]", stderr), highlight=False)

@@ -6,8 +6,9 @@ from fishrt.errors import OutputError, output_error
 from realtime.event import EventKind
 from realtime.predict.formats import Format
 from realtime.sinks.jsonl import STDOUT, EventLog, JsonlSink
+from realtime.sinks.log import EventLogSink, LogSink
 from realtime.sinks.outbox import Outbox
-from realtime.sinks.queued import MANY_CLOSE_S, QueuedSink, WhenFull
+from realtime.sinks.queued import MANY_CLOSE_S, WhenFull
 from realtime.sinks.scores import ScoreSink
 from realtime.sinks.sink import Sink
 from realtime.sinks.table import CsvSink, ParquetSink
@@ -19,7 +20,7 @@ PARQUET_CLOSE_S = 600.0  # the file is made at the end; of a day in about two mi
 
 def open_log(
     target: str, overwrite: bool, when_full: WhenFull, failures: Outbox | None, news: Outbox
-) -> QueuedSink[Update]:
+) -> LogSink[Update]:
     """Opens the log that a name asks for.
 
     Args:
@@ -44,7 +45,7 @@ def open_log(
         close_s = PARQUET_CLOSE_S
     else:
         worker = JsonlSink(target, overwrite=overwrite)
-    return QueuedSink(name, worker, without_pictures, LINE_ROOM, when_full, failures, close_s)
+    return LogSink(name, worker, without_pictures, LINE_ROOM, when_full, failures, close_s)
 
 
 def open_parquet(target: Path, overwrite: bool, news: Outbox) -> ParquetSink:
@@ -64,7 +65,7 @@ def open_parquet(target: Path, overwrite: bool, news: Outbox) -> ParquetSink:
     return sink
 
 
-def open_event_log(target: str, overwrite: bool, failures: Outbox | None) -> QueuedSink[Update]:
+def open_event_log(target: str, overwrite: bool, failures: Outbox | None) -> EventLogSink[Update]:
     """Opens the log of events; `-` is a file name here, for stdout belongs to the forecasts.
 
     Raises:
@@ -73,10 +74,10 @@ def open_event_log(target: str, overwrite: bool, failures: Outbox | None) -> Que
     if target == STDOUT:
         raise OutputError("the standard output belongs to the forecasts; name a file for --events.")
     log = EventLog(target, overwrite=overwrite)
-    return QueuedSink(target, log, lambda _: None, LINE_ROOM, WhenFull.DROP_OLDEST, failures)
+    return EventLogSink(target, log, lambda _: None, LINE_ROOM, WhenFull.DROP_OLDEST, failures)
 
 
-def open_score_log(target: str, worker: ScoreSink, failures: Outbox | None) -> QueuedSink[str]:
+def open_score_log(target: str, worker: ScoreSink, failures: Outbox | None) -> LogSink[str]:
     """Puts the log of scores behind a queue.
 
     Args:
@@ -85,4 +86,4 @@ def open_score_log(target: str, worker: ScoreSink, failures: Outbox | None) -> Q
         failures: Where a failure is told, or None to raise it.
     """
     name = "the standard output" if target == STDOUT else target
-    return QueuedSink(name, worker, worker.take, LINE_ROOM, WhenFull.DROP_OLDEST, failures)
+    return LogSink(name, worker, worker.take, LINE_ROOM, WhenFull.DROP_OLDEST, failures)

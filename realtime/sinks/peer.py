@@ -107,12 +107,8 @@ class PeerSink(QueuedSink[Item]):
 
     def _wait(self) -> bool:
         """Waits for the next try; false if the run ends."""
-        until = time.monotonic() + self._retry_s
-        self._retry_s = min(2 * self._retry_s, LAST_RETRY_S)
-        with self._changed:
-            while not self._closing and (left := until - time.monotonic()) > 0:
-                self._changed.wait(left)
-            return not self._closing
+        now, self._retry_s = self._retry_s, min(2 * self._retry_s, LAST_RETRY_S)
+        return self._pause(now)
 
     def _lost_contact(self, failure: Exception) -> None:
         error = as_output_error(self.name, failure)
@@ -144,12 +140,6 @@ class PeerSink(QueuedSink[Item]):
                 self._events.appendleft(job)
             else:
                 self.dropped += 1
-
-    def _lose(self, job: Event | tuple[Item]) -> None:
-        if isinstance(job, Event):
-            self._lost_events += 1
-        else:
-            self.dropped += 1
 
     def _close_worker(self) -> None:
         super()._close_worker()

@@ -2,6 +2,7 @@
 
 import enum
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,6 +103,7 @@ class QueuedSink(Generic[Item]):
         self._events: deque[Event] = deque()
         self._changed = threading.Condition()
         self._closing = False
+        self._deadline = 0.0  # of `finish`, by the monotonic clock
         self._given_up = False
         self._error: Exception | None = None
         self._lost_events = 0
@@ -144,12 +146,18 @@ class QueuedSink(Generic[Item]):
             self._events.append(event)
             self._changed.notify_all()
 
-    def close(self) -> None:
-        """Lets the worker do what is queued, and ends the thread; see `Sink.close`."""
+    def finish(self) -> None:
+        """Lets the worker do what is queued and end, without waiting; see `Finishing`."""
         with self._changed:
-            self._closing = True
+            if not self._closing:
+                self._closing = True
+                self._deadline = time.monotonic() + self._close_s
             self._changed.notify_all()
-        self._thread.join(self._close_s)
+
+    def close(self) -> None:
+        """Waits for the worker to do what is queued, from `finish` on; see `Sink.close`."""
+        self.finish()
+        self._thread.join(max(self._deadline - time.monotonic(), 0.0))
         if self._thread.is_alive():
             self._give_up()
         self._raise_failure()
@@ -224,6 +232,20 @@ class QueuedSink(Generic[Item]):
             self._worker.event(job)
         else:
             self._worker.write(job[0])
+
+    def _pause(self, seconds: float) -> bool:
+        """Waits before another try; false if the run ends."""
+        until = time.monotonic() + seconds
+        with self._changed:
+            while not self._closing and (left := until - time.monotonic()) > 0:
+                self._changed.wait(left)
+            return not self._closing
+
+    def _lose(self, job: Event | tuple[Item]) -> None:
+        if isinstance(job, Event):
+            self._lost_events += 1
+        else:
+            self.dropped += 1
 
     def _stop(self, error: Exception) -> None:
         with self._changed:

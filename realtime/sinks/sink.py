@@ -4,7 +4,7 @@ import contextlib
 import stat
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from fishrt.errors import OutputError
 from realtime.event import Event
@@ -39,12 +39,27 @@ class Sink(Protocol):
         ...
 
 
+@runtime_checkable
+class Finishing(Protocol):
+    """A sink with a thread, which can be told to end before anybody waits for it."""
+
+    def finish(self) -> None:
+        """Asks it to end; the time that `close` grants it begins now. Never waits."""
+        ...
+
+
 def close_all(sinks: Sequence[Sink]) -> None:
     """Closes all of them, whatever one of them says.
+
+    All are asked first, and their times run side by side: one that is stuck must not keep a
+    trigger line switched on.
 
     Raises:
         OutputError: The first failure, after all were tried.
     """
+    for sink in sinks:
+        if isinstance(sink, Finishing):
+            sink.finish()
     with contextlib.ExitStack() as stack:
         for sink in sinks:
             stack.callback(sink.close)

@@ -1,5 +1,6 @@
 """The status: one line that is renewed on a terminal, one plain line now and then elsewhere."""
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -7,6 +8,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from fishrt.patient_stderr import PatientStderr
 from realtime.event import Event, EventKind
 from realtime.forecast import Forecast, Reason
 from realtime.scoreboard.snapshot import ScoreSnapshot
@@ -27,7 +29,11 @@ BEHIND_S = 0.5  # how far a file may lag real time before it is said
 
 
 class StatusSink:
-    """Writes the status to stderr, never to stdout, which belongs to the forecasts."""
+    """Writes the status to stderr, never to stdout, which belongs to the forecasts.
+
+    On a console that writes to a `PatientStderr` nobody waits for a terminal that is not read: a
+    line that cannot be shown is left out, and the next one is as new as can be.
+    """
 
     def __init__(
         self,
@@ -42,7 +48,7 @@ class StatusSink:
         Args:
             snapshot: Gives the figures of the run.
             threshold: Probability from which on a burst is forecast.
-            console: Where to write.
+            console: Where to write; its file is a `PatientStderr` where the run must go on.
             clock: Monotonic seconds.
             scores: Gives the scoreboard.
         """
@@ -55,6 +61,7 @@ class StatusSink:
         self._due = clock() + self._interval
         self._probability: float | None = None
         self._trouble: dict[EventKind, str] = {}
+        self._lost_still: threading.Event | None = None  # set when it is over
         self._live: Live | None = None
         if console.is_terminal:
             self._live = Live(console=console, auto_refresh=False, transient=True)
@@ -66,13 +73,13 @@ class StatusSink:
         if forecast.reason is not Reason.SKIPPED:
             self._probability = forecast.probability
         now = self._clock()
-        if now < self._due:
+        if now < self._due or self._is_behind():
             return
         self._due = now + self._interval
         line = status_line(
             forecast, self._probability, self._threshold, self._snapshot(), self._scores()
         )
-        for trouble in self._trouble.values():
+        for trouble in tuple(self._trouble.values()):
             line.append(f" | {trouble}", "bold yellow")
         if self._live is not None:
             self._live.update(line, refresh=True)
@@ -85,24 +92,46 @@ class StatusSink:
         self._console.print(f"{clock} {event.text}", highlight=False, soft_wrap=True, markup=False)
         self._note_trouble(event, clock)
 
+    def close(self) -> None:
+        """Takes the line off the terminal."""
+        self._stop_reminding()
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
+
+    def _is_behind(self) -> bool:
+        file = self._console.file
+        return isinstance(file, PatientStderr) and file.is_behind
+
     def _note_trouble(self, event: Event, clock: str) -> None:
         """Keeps in the line what is wrong with the camera until it is right again."""
         if event.kind in TROUBLE:
             self._trouble[event.kind] = TROUBLE[event.kind].format(clock=clock, **event.values)
         elif event.kind is EventKind.CAMERA_BACK:
             self._trouble.pop(EventKind.CAMERA_LOST, None)
+            self._stop_reminding()
         elif event.kind is EventKind.RUNNING:
             self._trouble.pop(EventKind.RATE if "fps" in event.values else EventKind.FROZEN, None)
-        if event.kind is EventKind.CAMERA_LOST and self._live is not None:
-            # no frame will come to renew the line
-            text = Text(self._trouble[event.kind], "bold yellow", no_wrap=True)
-            self._live.update(text, refresh=True)
+        if event.kind is EventKind.CAMERA_LOST:
+            self._show_loss(self._trouble[event.kind])
 
-    def close(self) -> None:
-        """Takes the line off the terminal."""
-        live, self._live = self._live, None
-        if live is not None:
-            live.stop()
+    def _show_loss(self, sentence: str) -> None:
+        """Says that the camera is lost while no frame comes to renew the line."""
+        if self._live is not None:
+            self._live.update(Text(sentence, "bold yellow", no_wrap=True), refresh=True)
+            return
+        self._stop_reminding()
+        self._lost_still = over = threading.Event()
+
+        def remind() -> None:
+            while not over.wait(self._interval):
+                self._console.print(sentence, highlight=False, soft_wrap=True, markup=False)
+
+        threading.Thread(target=remind, name="fishrt-camera-lost", daemon=True).start()
+
+    def _stop_reminding(self) -> None:
+        if self._lost_still is not None:
+            self._lost_still.set()
 
 
 def status_line(
