@@ -163,7 +163,9 @@ def test_a_stuck_reader_gets_the_newest_and_holds_up_nobody(stderr: tuple[int, i
     last_words("fishrt: the end.")
     assert time.monotonic() - began < 5.0
     text = read(stderr[0], f"{3 * ROOM - 1}\n").lstrip(".")
-    assert text.split()[:2] == ["held", str(2 * ROOM)]
+    # the last words are another writer's, and may come in between
+    ours = [word for word in text.split() if word == "held" or word.isdecimal()]
+    assert ours[:2] == ["held", str(2 * ROOM)]
 
 
 def test_the_status_line_is_the_newest_once_it_can_be_shown(stderr: tuple[int, int]) -> None:
