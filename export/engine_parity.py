@@ -68,7 +68,7 @@ def open_engines(bundle: Bundle, precision: GraphPrecision, *, trust: bool = Fal
     found: dict[GraphKind, EngineFile] = {}
     reasons = []
     for kind in GraphKind:
-        engine, why = find_engine(bundle, kind, precision, gpu, version)
+        engine, why = find_engine(bundle, kind, precision, gpu, version, trust=trust)
         if engine is None:
             reasons.append(f"{why}; {REBUILD} {bundle.folder}")
         elif engine.metadata.options.version_compatible and not trust:
