@@ -118,8 +118,28 @@ def test_a_bundle_is_replaced_only_when_told(run, copy, monkeypatch):
         export_run(run, copy)
     assert {path.name: path.read_bytes() for path in copy.iterdir()} == before
     monkeypatch.setattr("export.keras_reference.TANK_FRAMES", 300)  # enough, and quick to draw
+    (copy / "engines").mkdir()
+    (copy / "engines" / "timing.cache").write_bytes(b"timings")
+    (copy / "notes.txt").write_text("mine")
     export_run(run, copy, overwrite=True)
     assert load_bundle(copy).metadata.precisions == (GraphPrecision.FP32,)
+    assert sorted(path.name for path in copy.iterdir()) == [
+        "bundle.yaml", "clip.onnx", "engines", "notes.txt", "reference.npz", "step.onnx"
+    ]  # fmt: skip
+    assert (copy / "engines" / "timing.cache").read_bytes() == b"timings"
+
+
+def test_a_place_that_holds_something_else_is_refused_before_there_is_work(
+    run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("export.bundle.make_graphs", lambda *_: pytest.fail("graphs were made"))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").touch()
+    for overwrite in (False, True):
+        with pytest.raises(OutputError, match="already holds something else"):
+            export_run(run, tmp_path / "mine", overwrite=overwrite)
+        with pytest.raises(OutputError, match="is a file; name a folder"):
+            export_run(run, tmp_path / "mine" / "thesis.tex", overwrite=overwrite)
 
 
 def test_footage_of_another_size_is_a_sentence_with_both_sizes(tmp_path):
