@@ -284,8 +284,8 @@ def require_place(folder: Path, *, overwrite: bool) -> None:
     """Checks that a bundle may be written to a folder, before there is work that would be in vain.
 
     Raises:
-        OutputError: If there is a bundle that may not be replaced, or something else, or it cannot be
-            looked into.
+        OutputError: If there is a bundle that may not be replaced, or something else, or the folder
+            cannot be read.
     """
     if not overwrite and (folder / METADATA_FILE).exists():
         raise OutputError(
