@@ -45,7 +45,7 @@ from export.weakness import weaknesses
 from fishrt.bundle import GraphKind, GraphPrecision, StoredFile, load_bundle, save_metadata
 from fishrt.choices import Runtime
 from fishrt.config import ClipConfig, Config, ModelConfig, TrainConfig
-from fishrt.errors import BundleError, OutputError, ParityError, RecordingError
+from fishrt.errors import BundleError, OutputError, ParityError, RecordingError, TrainingError
 from fishrt.storage import sha256_of
 from training.forecaster import Forecaster
 from training.run import Run
@@ -225,6 +225,15 @@ def test_a_wrong_graph_writes_no_bundle_and_names_the_layer(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_network_that_is_not_a_number_is_to_be_trained_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("export.keras_reference.TANK_FRAMES", 300)
+    model = Forecaster(CONFIG.clip, CONFIG.model)
+    model.head.bias.assign([np.nan])
+    with pytest.raises(TrainingError, match=r"gives a value that is not a number.*train it again"):
+        export_run(Run(tmp_path, CONFIG, model, {}, None), tmp_path / "bundle")
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_error_of_the_clip_graph_alone_is_told(exported):
     bundle = load_bundle(exported.folder)
     files = graphs_of(bundle, GraphPrecision.FP32)
@@ -390,6 +399,41 @@ def test_a_graph_that_gives_no_numbers_is_said_so(exported):
     assert "ConvLSTM layer 2, whose state h1 is not a number" in said
 
 
+def rewrite_zip(folder, change):
+    """Changes the zip headers of a bundle's reference, and makes the metadata agree with it."""
+    path = folder / "reference.npz"
+    path.write_bytes(change(path.read_bytes()))
+    metadata = load_bundle(folder).metadata
+    stored = StoredFile(file=path.name, sha256=sha256_of(path))
+    save_metadata(folder, metadata.model_copy(update={"reference": stored}))
+
+
+def unknown_compression(content):
+    content = bytearray(content)
+    for signature, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        at = content.find(signature)
+        content[at + offset : at + offset + 2] = (99).to_bytes(2, "little")
+    return bytes(content)
+
+
+def encrypted(content):
+    content = bytearray(content)
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.find(signature) + offset] |= 1
+    return bytes(content)
+
+
+def put_graph(folder, source, target):
+    """Puts one graph in the place of another, and makes the metadata agree with it."""
+    (folder / target).write_bytes((folder / source).read_bytes())
+    metadata = load_bundle(folder).metadata
+    graphs = tuple(
+        graph.model_copy(update={"sha256": sha256_of(folder / graph.file)})
+        for graph in metadata.graphs
+    )
+    save_metadata(folder, metadata.model_copy(update={"graphs": graphs}))
+
+
 def damage_bytes(folder):
     path = folder / "reference.npz"
     path.write_bytes(path.read_bytes()[:-200])
@@ -412,6 +456,16 @@ def damage_bytes(folder):
         ),
         (lambda folder: (folder / "step.onnx").write_bytes(b"x"), "step.onnx is damaged"),
         (lambda folder: (folder / "clip-fp16.onnx").unlink(), "lacks clip-fp16.onnx"),
+        (lambda folder: rewrite_zip(folder, unknown_compression), "reference.npz is damaged"),
+        (lambda folder: rewrite_zip(folder, encrypted), "reference.npz is damaged"),
+        (
+            lambda folder: put_graph(folder, "clip.onnx", "step.onnx"),
+            "a graph cannot be run by ONNX Runtime .*; export the bundle again",
+        ),
+        (
+            lambda folder: put_graph(folder, "step.onnx", "clip.onnx"),
+            "a graph cannot be run by ONNX Runtime .*; export the bundle again",
+        ),
     ],
 )
 def test_a_damaged_bundle_is_one_sentence(copy, damage, sentence):
@@ -499,6 +553,37 @@ def test_lanes_in_half_precision_run_live(exported):
         assert (full is None) == (half is None)
         assert full is None or half == pytest.approx(full, abs=1e-2)  # measured: 5e-4
     assert graphs.LANES == "lanes"
+
+
+@pytest.mark.parametrize("runtime", ONNX_RUNTIMES)
+def test_no_gpu_runtime_leaves_nodes_to_the_cpu(monkeypatch, runtime):
+    """Only what was asked of ONNX Runtime is looked at: there may be no GPU here."""
+    asked = []
+
+    class Session:
+        def __init__(self, graph, settings, providers, enable_fallback):
+            asked.append((settings, enable_fallback))
+            self.providers = providers
+
+        def get_providers(self):
+            return [self.providers[0][0]]
+
+    class Settings(onnxruntime.SessionOptions):
+        def add_provider_for_devices(self, *_):
+            pass
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    monkeypatch.setattr(onnxruntime, "SessionOptions", Settings)
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None, raising=False)
+    monkeypatch.setattr(backends, "rtx_devices", lambda _: [None])
+    backends._open(b"", runtime, None)
+    ((settings, enable_fallback),) = asked
+    assert enable_fallback == 0
+    if runtime is Runtime.ORT_CPU:
+        with pytest.raises(RuntimeError):  # it was never set
+            settings.get_session_config_entry(backends.NO_FALLBACK)
+    else:
+        assert settings.get_session_config_entry(backends.NO_FALLBACK) == "1"
 
 
 def test_the_rtx_plugin_runs_graphs_as_a_provider_for_devices(exported, monkeypatch):
