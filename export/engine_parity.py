@@ -109,7 +109,7 @@ def prove_engine(
     runner = engine_runner({kind: engine}, precision, open_device(), trust=trust)
     found = compare(runner, stretch, cases, metadata.states, metadata.threshold)
     source = str(metadata.parity.get("frames_from", "the bundle's reference"))
-    check(found, runner, graphs_of(bundle, precision), stretch, metadata.states, source)
+    check(found, runner, graphs_of(bundle, precision), stretch, cases, metadata.states, source)
     return EngineProof(
         gpu=gpu.name,
         tensorrt=version,

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -28,10 +29,11 @@ from export.backends import (
     open_runner,
     why_absent,
 )
-from export.bundle import export_run
+from export.bundle import export_run, make_graphs
 from export.bundle_parity import compare_with_reference
-from export.keras_reference import recorded_footage
+from export.keras_reference import Footage, compute_reference, recorded_footage
 from export.parity import compare, measure_parity
+from export.parity_location import where_it_starts
 from export.reference import (
     ADVERSARIAL,
     FLICKER,
@@ -223,6 +225,124 @@ def test_a_wrong_graph_writes_no_bundle_and_names_the_layer(
         export_run(run, tmp_path / "bundle")
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def deep():
+    """Four layers: healthy graphs, and what Keras says."""
+    config = Config(
+        clip=ClipConfig(steps=10, frames_per_step=2, height=60, width=80),
+        model=ModelConfig(filters=(4, 4, 4, 4)),
+        train=TrainConfig(loss_steps=1),
+    )
+    model = Forecaster(config.clip, config.model)
+    rng = np.random.default_rng(0)
+    for weight in model.weights:
+        spread = 0.2 if len(weight.shape) != 2 else 2 / weight.shape[0] ** 0.5
+        value = rng.normal(0, spread, weight.shape)
+        weight.assign(np.abs(value) + 0.05 if "variance" in weight.name else value)
+    made = make_graphs(Run(Path(), config, model, {}, None), tuple(GraphPrecision))
+    frames = rng.integers(0, 256, (120, 60, 80)).astype(np.uint8)
+    reference = compute_reference(model, Footage("noise", frames, np.zeros(0, np.uint8)), 2)
+    files = {
+        precision: {kind: graph.SerializeToString() for kind, graph in kinds.items()}
+        for precision, kinds in made.items()
+    }
+    return files, reference, model.state_specs
+
+
+def located(deep, precision, fault=lambda number, probability, states: (probability, states)):
+    """What is said of graphs whose step has a fault in what it gives."""
+    files, reference, specs = deep
+    healthy = open_runner(files[precision], precision, Runtime.ORT_CPU)
+
+    def make(lanes):
+        step, calls = healthy.step(lanes), []
+
+        def wrong(time_step, states):
+            calls.append(None)
+            return fault(len(calls), *step(time_step, states))
+
+        return wrong
+
+    runner = dataclasses.replace(healthy, step=make)
+    return where_it_starts(runner, files[precision], reference.stretch, reference.cases, specs)
+
+
+def shifted(state, by):
+    def fault(number, probability, states):
+        states[state] = states[state] + np.asarray(by, states[state].dtype)
+        return probability, states
+
+    return fault
+
+
+# measured after 30 steps of config four-layer at 160x120 and 80x60, as shares of the largest value
+ROUNDING = {
+    GraphPrecision.FP32: (1.7e-6, 1.2e-5, 3.8e-5, 6.7e-5),
+    GraphPrecision.FP16: (1.7e-3, 1.5e-2, 2.4e-2, 3.7e-2),
+}
+
+
+@pytest.mark.parametrize("off", [0.0, 0.012])
+@pytest.mark.parametrize("precision", GraphPrecision)
+def test_no_layer_is_blamed_for_rounding(deep, precision, off):
+    """Thirty steps of a large network take too long here, so their rounding, doubled, is put in."""
+    trace = deep[1].stretch.trace
+    told = []
+
+    def rounded(number, probability, states):
+        for name in states if number == len(trace["h0"]) else ():
+            far = 2 * ROUNDING[precision][int(name[1])] * max(1, np.abs(trace[name]).max())
+            states[name] = states[name] + np.asarray(far, states[name].dtype)
+            told.append(far)
+        return probability + np.float32(off), states
+
+    found = located(deep, precision, rounded)
+    assert max(told) > (1e-4 if precision is GraphPrecision.FP32 else 2e-2)  # the first layer's
+    assert found == (
+        "the error starts in the head: the states of all layers agree"
+        if off
+        else "on real frames the states of all layers agree, step by step"
+    )
+
+
+@pytest.mark.parametrize("precision", GraphPrecision)
+@pytest.mark.parametrize("layer", range(4))
+def test_the_wrong_one_of_four_layers_is_named(deep, precision, layer):
+    by = 3e-4 if precision is GraphPrecision.FP32 else 6e-2
+    assert f"starts in ConvLSTM layer {layer + 1}, whose state h{layer}" in located(
+        deep, precision, shifted(f"h{layer}", by)
+    )
+
+
+def test_an_error_that_only_an_adversarial_clip_shows_is_located(deep):
+    _, reference, _ = deep
+    steps = reference.stretch.time_steps.shape[0] - len(reference.stretch.windows) + 1
+
+    def on(clip, change):
+        first = steps * list(reference.cases.names).index(clip)  # real ones are not run again
+        first -= steps * int(reference.cases.real[: first // steps].sum())
+        calls = []
+
+        def fault(number, probability, states):
+            calls.append(None)
+            at = len(calls) - steps  # after those of the stretch
+            return change(probability, states) if first < at <= first + steps else (
+                probability, states
+            )  # fmt: skip
+
+        return located(deep, GraphPrecision.FP32, fault)
+
+    assert "on the clip 'noise' the error starts in the head" in on(
+        "noise", lambda p, states: (p + np.float32(0.01), states)
+    )
+    assert (
+        "on the clip 'white' the error starts in ConvLSTM layer 3, whose state c2 is not a number"
+        in on("white", lambda p, states: (p, {**states, "c2": states["c2"] * np.nan}))
+    )
+    off = on("saturated", lambda p, states: (p + 1, {**states, "h3": states["h3"] + 1}))
+    assert "on the clip 'saturated' the error lies in the layers, whose last hidden state h3" in off
 
 
 def test_a_network_that_is_not_a_number_is_to_be_trained_again(tmp_path, monkeypatch):
