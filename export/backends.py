@@ -118,7 +118,7 @@ def open_runner(
         runtime,
         precision,
         onnxruntime.__version__,
-        lambda clip: float(session.run(["probability"], {"clip": clip})[0][0]),
+        lambda clip: float(_run(session, ["probability"], {"clip": clip})[0][0]),
         lambda lanes: step_function(_open(graphs[GraphKind.STEP], runtime, lanes)),
     )
 
@@ -133,9 +133,8 @@ def step_function(session: Any) -> StepFunction:
     names = [output.name for output in session.get_outputs()]
 
     def step(time_step: NDArray[np.uint8], states: States) -> tuple[NDArray[np.float32], States]:
-        values = dict(
-            zip(names, session.run(names, {"time_step": time_step, **states}), strict=True)
-        )
+        results = _run(session, names, {"time_step": time_step, **states})
+        values = dict(zip(names, results, strict=True))
         probability = values.pop("probability")
         return probability, {name.removeprefix(NEXT_PREFIX): v for name, v in values.items()}
 
@@ -148,28 +147,44 @@ def _open(graph: bytes, runtime: Runtime, lanes: int | None) -> Any:
     if lanes is not None:
         settings.add_free_dimension_override_by_name(LANES, lanes)
     providers: list[tuple[str, dict[str, str]]] | None = None
-    if runtime is Runtime.ORT_TENSORRT_RTX:
+    if runtime is not Runtime.ORT_CPU:  # as live: what the CPU computes proves nothing of a GPU
         settings.add_session_config_entry(NO_FALLBACK, "1")
+    if runtime is Runtime.ORT_TENSORRT_RTX:
         settings.add_provider_for_devices(rtx_devices(onnxruntime)[:1], {})
     else:
         providers = [PROVIDERS[runtime]]
     if runtime in (Runtime.ORT_CUDA, Runtime.ORT_TENSORRT):
         onnxruntime.preload_dlls()  # CUDA libraries that pip installed lie where nobody looks
     try:
-        session = onnxruntime.InferenceSession(graph, settings, providers=providers)
+        session = onnxruntime.InferenceSession(
+            graph, settings, providers=providers, enable_fallback=0
+        )
     except Exception as error:  # ONNX Runtime has a dozen error classes without a common base
         if runtime is not Runtime.ORT_CPU:
             raise BackendAbsentError(f"{runtime} does not start: {_first_line(error)}") from error
-        raise BundleError(
-            f"a graph cannot be run by ONNX Runtime {onnxruntime.__version__} "
-            f"({_first_line(error)}); export the bundle again."
-        ) from error
+        raise _not_runnable(error) from error
     # a provider whose libraries are missing is left out without an error
     if providers and session.get_providers()[0] != providers[0][0]:
         raise BackendAbsentError(
             f"{providers[0][0]} is installed but its libraries cannot be loaded"
         )
     return session
+
+
+def _run(session: Any, names: list[str], arrays: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+    """Runs a session; a graph of another kind or network takes other inputs than it is given."""
+    try:
+        results: list[NDArray[Any]] = session.run(names, dict(arrays))
+    except Exception as error:  # see above
+        raise _not_runnable(error) from error
+    return results
+
+
+def _not_runnable(error: Exception) -> BundleError:
+    return BundleError(
+        f"a graph cannot be run by ONNX Runtime {onnxruntime.__version__} "
+        f"({_first_line(error)}); export the bundle again."
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -17,7 +17,7 @@ from export.keras_reference import (
 )
 from export.lint import require_clean
 from export.parity import ParityReport, measure_parity
-from export.reference import save_reference
+from export.reference import REFERENCE_FILE, save_reference
 from fishrt import __version__
 from fishrt.bundle import (
     FORMAT_VERSION,
@@ -28,12 +28,13 @@ from fishrt.bundle import (
     GraphPrecision,
     StoredFile,
     TrainedOn,
+    require_place,
     save_metadata,
 )
-from fishrt.errors import OutputError, ParityError
+from fishrt.errors import ParityError
 from fishrt.recording import Recording
 from fishrt.storage import sha256_of, whole_folder
-from fishrt.stored_background import save_background
+from fishrt.stored_background import BACKGROUND_FILE, save_background
 from training.run import Run, describe_software
 
 FP32_ONLY = (GraphPrecision.FP32,)
@@ -52,7 +53,7 @@ class Export:
         folder: The bundle.
         parity: How well its graphs agree with Keras.
         nodes: Number of operators in each graph, by file name.
-        bytes: Size of the whole bundle.
+        bytes: Size of the bundle, without engines.
     """
 
     folder: Path
@@ -76,7 +77,8 @@ def export_run(
         folder: The bundle to make.
         recording: Frames to compare on, or None for the simulated tank.
         precisions: What to write graphs in; FP32 always is among them.
-        overwrite: Whether a bundle that is already there may be replaced.
+        overwrite: Whether a bundle that is already there may be replaced; TensorRT engines, and
+            files in its folder that are not of the bundle, are carried over.
 
     Returns:
         What was exported.
@@ -87,11 +89,7 @@ def export_run(
         BundleError: If a graph is not fit for TensorRT.
         OutputError: If there is a bundle already, or it cannot be written.
     """
-    if not overwrite and (folder / METADATA_FILE).exists():
-        raise OutputError(
-            f"{folder} holds a bundle already; add --overwrite to replace it, or name another "
-            "folder with -o."
-        )
+    require_place(folder, overwrite=overwrite)
     graphs = make_graphs(run, precisions)
     reference = keras_reference(run, recording, precisions)
     files = {
@@ -102,7 +100,7 @@ def export_run(
         parity = run_parity(run, files, reference)
     except ParityError as error:
         raise ParityError(f"{str(error).removesuffix('.')}; no bundle was written.") from error
-    with whole_folder(folder, METADATA_FILE) as scratch:
+    with whole_folder(folder, METADATA_FILE, OWN_FILES) as scratch:
         stored = tuple(
             _save(content, kind, precision, scratch)
             for precision, kinds in files.items()
@@ -129,7 +127,7 @@ def export_run(
                 parity={**parity.record(), "computed_by": describe_software()},
             ),
         )
-    size = sum(path.stat().st_size for path in folder.iterdir())
+        size = sum(path.stat().st_size for path in scratch.iterdir())
     nodes = {
         graph_file(kind, precision): len(model.graph.node)
         for precision, kinds in graphs.items()
@@ -207,6 +205,18 @@ def operating_threshold(run: Run) -> float:
 def graph_file(kind: GraphKind, precision: GraphPrecision) -> str:
     """Name of a graph's file in the bundle."""
     return f"{kind}.onnx" if precision is GraphPrecision.FP32 else f"{kind}-{precision}.onnx"
+
+
+OWN_FILES = frozenset(
+    {
+        METADATA_FILE,
+        REFERENCE_FILE,
+        BACKGROUND_FILE,
+        *(graph_file(kind, precision) for kind in GraphKind for precision in GraphPrecision),
+    }
+)
+"""All that an export can write, whatever the bundle that it replaces has of it. Engines stay: they
+carry the hash of their graph, so one of another graph is never loaded."""
 
 
 def _save(content: bytes, kind: GraphKind, precision: GraphPrecision, folder: Path) -> GraphFile:

@@ -68,7 +68,7 @@ def open_engines(bundle: Bundle, precision: GraphPrecision, *, trust: bool = Fal
     found: dict[GraphKind, EngineFile] = {}
     reasons = []
     for kind in GraphKind:
-        engine, why = find_engine(bundle, kind, precision, gpu, version)
+        engine, why = find_engine(bundle, kind, precision, gpu, version, trust=trust)
         if engine is None:
             reasons.append(f"{why}; {REBUILD} {bundle.folder}")
         elif engine.metadata.options.version_compatible and not trust:
@@ -109,7 +109,7 @@ def prove_engine(
     runner = engine_runner({kind: engine}, precision, open_device(), trust=trust)
     found = compare(runner, stretch, cases, metadata.states, metadata.threshold)
     source = str(metadata.parity.get("frames_from", "the bundle's reference"))
-    check(found, runner, graphs_of(bundle, precision), stretch, metadata.states, source)
+    check(found, runner, graphs_of(bundle, precision), stretch, cases, metadata.states, source)
     return EngineProof(
         gpu=gpu.name,
         tensorrt=version,

@@ -77,9 +77,7 @@ def ensure_engine(
     """
     version = tensorrt_version()
     gpu = current_gpu()
-    engine, why = find_engine(bundle, kind, precision, gpu, version)
-    if engine is not None and options not in (None, engine.metadata.options):
-        engine, why = None, "the engine was built with other options"
+    engine, why = find_engine(bundle, kind, precision, gpu, version, options, trust=trust)
     if engine is None:
         say(f"{why}: building it")
         wanted = options or EngineOptions()

@@ -22,7 +22,7 @@ from export.reference import (
 )
 from fishrt.clip import ClipGeometry
 from fishrt.config import Config
-from fishrt.errors import RecordingError
+from fishrt.errors import RecordingError, TrainingError
 from fishrt.motion import burst_labels, motion_energy
 from fishrt.preprocess import Preprocessor
 from fishrt.recording import Recording
@@ -112,6 +112,9 @@ def compute_reference(model: AnyForecaster, footage: Footage, clips: int) -> Ker
 
     Returns:
         Its figures.
+
+    Raises:
+        TrainingError: If one is not a finite number: there is nothing to compare with then.
     """
     geometry = model.clip.geometry
     ends = chosen_ends(footage, geometry, clips)
@@ -120,6 +123,12 @@ def compute_reference(model: AnyForecaster, footage: Footage, clips: int) -> Ker
     special = adversarial_clips(time_steps[: geometry.steps])
     more = np.stack([_channels_first(geometry.cut(footage.frames, int(end))) for end in ends])
     probabilities, hidden = _run(model, np.concatenate([windows, special, more]))
+    trace = _trace(model, windows[0])
+    if not all(np.isfinite(values).all() for values in (probabilities, hidden, *trace.values())):
+        raise TrainingError(
+            "the trained network itself gives a value that is not a number, so no graph can be "
+            "compared with it; train it again, with a smaller train.learning_rate if that recurs."
+        )
     # some of the windows and all of the rest; what a bundle keeps comes first
     compared = compared_windows(len(windows))
     rows = np.concatenate([compared, np.arange(len(windows), len(probabilities))])
@@ -135,7 +144,7 @@ def compute_reference(model: AnyForecaster, footage: Footage, clips: int) -> Ker
     )
     return KerasReference(
         footage.source,
-        Stretch(time_steps, probabilities[: len(windows)], _trace(model, windows[0])),
+        Stretch(time_steps, probabilities[: len(windows)], trace),
         cases.take(np.arange(len(compared) + len(ADVERSARIAL))),
         cases,
     )

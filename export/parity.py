@@ -117,7 +117,7 @@ def measure_parity(
             except BackendAbsentError as error:
                 absent[name, precision] = str(error)
                 continue
-            check(found, runner, files, stretch, states, source)
+            check(found, runner, files, stretch, cases, states, source)
             agreements += found
     return ParityReport(
         source,
@@ -210,6 +210,7 @@ def check(
     runner: Runner,
     graphs: Mapping[GraphKind, bytes],
     stretch: Stretch,
+    cases: Cases,
     states: tuple[StateSpec, ...],
     source: str,
 ) -> None:
@@ -222,7 +223,7 @@ def check(
         complaint = violation(agreement, source)
         if complaint is None:
             continue
-        where = where_it_starts(runner, graphs, stretch, states)
+        where = where_it_starts(runner, graphs, stretch, cases, states)
         raise ParityError(
             f"the {agreement.precision} {_graph(agreement.mode)} on {agreement.backend} "
             f"{complaint}; {where}."

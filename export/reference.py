@@ -39,6 +39,16 @@ GREYS = (128, 224)
 """What `grey-flicker` alternates between: of 110 pairs of levels and phases, the one where FP16 was
 furthest off with the demo model (0.14); black and white is not the worst."""
 TRACE_PREFIX = "trace_"
+UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    RuntimeError,  # zipfile: encrypted, or an unknown compression (a subclass)
+    zlib.error,
+    zipfile.BadZipFile,
+)
+"""What numpy and zipfile raise for a file that is none of ours."""
 UNKNOWN = -1
 """Label of a clip of which it is not known whether a burst followed."""
 
@@ -195,7 +205,7 @@ def load_reference(bundle: Bundle) -> tuple[Stretch, Cases]:
     try:
         with np.load(path, allow_pickle=False) as file:
             content = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, KeyError, zlib.error, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise BundleError(f"{path} is damaged; export the bundle again.") from error
     return _checked(content, bundle, path)
 

@@ -27,11 +27,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from fishrt.choices import GraphPrecision as GraphPrecision
 from fishrt.config import Config, TrainMode
 from fishrt.decision import Decision
-from fishrt.errors import BundleError
+from fishrt.errors import BundleError, OutputError, output_error
 from fishrt.folder_format import FolderFormat, read_metadata
 from fishrt.footage_reference import FootageReference
 from fishrt.preprocess import Preprocessor, make_preprocessor
-from fishrt.storage import sha256_of
+from fishrt.storage import require_replaceable, sha256_of
 from fishrt.stored_background import BACKGROUND_FILE, stored_background
 
 FORMAT_VERSION = 2
@@ -278,6 +278,24 @@ def load_bundle(source: str | Path) -> Bundle:
     folder = find_bundle(source)
     metadata = read_metadata(folder, FORMAT, BundleMetadata)
     return Bundle(folder, metadata, stored_background(folder, "the bundle", BundleError))
+
+
+def require_place(folder: Path, *, overwrite: bool) -> None:
+    """Checks that a bundle may be written to a folder, before there is work that would be in vain.
+
+    Raises:
+        OutputError: If there is a bundle that may not be replaced, or something else, or the folder
+            cannot be read.
+    """
+    if not overwrite and (folder / METADATA_FILE).exists():
+        raise OutputError(
+            f"{folder} holds a bundle already; add --overwrite to replace it, or name another "
+            "folder with -o."
+        )
+    try:
+        require_replaceable(folder, METADATA_FILE)
+    except OSError as error:
+        raise output_error(folder, error) from error
 
 
 def save_metadata(folder: Path, metadata: BundleMetadata) -> None:

@@ -5,7 +5,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -22,13 +22,15 @@ SMALL_FILE_BYTES, LARGE_FILE_BYTES = 1 << 15, 1 << 24  # read in one go
 
 
 @contextlib.contextmanager
-def whole_folder(target: Path, marker: str) -> Iterator[Path]:
+def whole_folder(target: Path, marker: str, own: Collection[str] | None = None) -> Iterator[Path]:
     """Gives a scratch folder that becomes `target` only when the block ends without an error.
 
     Args:
         target: The folder to make. An existing one is replaced if it holds `marker` (it was
             written by fishrt) or is empty, and is left alone otherwise.
         marker: Name of the file by which fishrt knows its own folders; the block writes it.
+        own: Names of all that may be replaced in an existing one; whatever else lies in it is
+            carried over. None replaces it whole.
 
     Yields:
         The scratch folder, beside `target`. After any error in the block it is gone, and an
@@ -39,23 +41,33 @@ def whole_folder(target: Path, marker: str) -> Iterator[Path]:
         RuntimeError: If the block ends without having written `marker` (a mistake in fishrt).
     """
     try:
-        place = target.resolve()
-        if place in (Path.cwd(), Path(place.anchor)):
-            raise OutputError(f"{target} is no folder that can be replaced; name a new folder.")
-        refuse_foreign(place, marker)
+        place = require_replaceable(target, marker)
         scratch = _beside(place, PARTIAL_SUFFIX)
         scratch.mkdir(parents=True)
         try:
             yield scratch
             if not (scratch / marker).exists():
                 raise RuntimeError(f"{target} was to be finished without {marker} in it.")
-            replace_folder(scratch, place)
+            replace_folder(scratch, place, own)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     except BrokenPipeError:  # the reader of our messages left; not this folder's fault
         raise
     except OSError as error:
         raise output_error(target, error) from error
+
+
+def require_replaceable(target: Path, marker: str) -> Path:
+    """Checks that `whole_folder` may make a folder, and resolves its path.
+
+    Raises:
+        OutputError: If something else is in the way; see `refuse_foreign`.
+    """
+    place = target.resolve()
+    if place in (Path.cwd(), Path(place.anchor)):
+        raise OutputError(f"{target} is no folder that can be replaced; name a new folder.")
+    refuse_foreign(place, marker)
+    return place
 
 
 def refuse_foreign(target: Path, marker: str) -> None:
@@ -73,11 +85,17 @@ def refuse_foreign(target: Path, marker: str) -> None:
         raise OutputError(f"{target} is a file; name a folder to write to.")
 
 
-def replace_folder(scratch: Path, target: Path) -> None:
+def replace_folder(scratch: Path, target: Path, own: Collection[str] | None = None) -> None:
     """Puts a finished scratch folder in the place of `target`, or leaves both as they are.
+
+    Args:
+        scratch: The finished folder.
+        target: Where it belongs.
+        own: See `whole_folder`.
 
     Raises:
         OSError: If a folder cannot be renamed.
+        OutputError: If something that is not in `own` cannot be carried over; it is not deleted.
     """
     old = _beside(target, ".old")
     if target.exists():
@@ -88,7 +106,22 @@ def replace_folder(scratch: Path, target: Path) -> None:
         if old.exists():
             old.rename(target)
         raise
+    if own is not None and old.exists():
+        _carry_over(old, target, own)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _carry_over(old: Path, target: Path, own: Collection[str]) -> None:
+    """Moves what is not fishrt's from the replaced folder; nothing is copied, so it is quick."""
+    try:
+        for path in list(old.iterdir()):
+            if path.name not in own and not (target / path.name).exists():
+                path.rename(target / path.name)
+    except OSError as error:
+        raise OutputError(
+            f"{target} is written, but what else lay in it cannot be moved back "
+            f"({error.strerror or error}); it lies in {old}."
+        ) from error
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import cv2
 import numpy as np
@@ -142,11 +143,39 @@ def test_training_on_nothing(tmp_path, here):
     for command, folder, code, words in (
         ("train", "none", ExitCode.RECORDING, "recording.yaml"),
         ("train", "empty", ExitCode.RECORDING, "fishrt simulate"),
-        ("export", "empty", ExitCode.TRAINING, "not a run"),
+        ("export", "empty", ExitCode.USAGE, "neither a run nor a bundle"),
+        ("export", "typo", ExitCode.USAGE, "there is no folder"),
     ):
         ended = here(command, tmp_path / folder)
         assert ended.code == code
         assert words in ended.sentence
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--tensorrt", "--fp16"], "--fp16 would do nothing"),
+        (["--tensorrt", "-o", "elsewhere"], "-o would do nothing"),
+        (["--footage", "tank", "--recording", "tank"], "--recording would do nothing"),
+        (["--tensorrt", "--overwrite"], "--overwrite would do nothing"),
+        ([], "add --tensorrt"),
+    ],
+)
+def test_what_a_bundle_cannot_be_exported_with(tmp_path, here, options, word):
+    (tmp_path / "bundle.yaml").touch()
+    ended = here("export", tmp_path, *options)
+    assert ended.code == ExitCode.USAGE
+    # the box that typer draws breaks the lines
+    assert word in " ".join(ended.err.replace("│", " ").split())
+
+
+@pytest.mark.skipif(find_spec("tensorrt") is not None, reason="TensorRT is installed here")
+def test_engines_that_cannot_be_built_are_told_before_the_export(tmp_path, here):
+    (tmp_path / "config.yaml").touch()
+    ended = here("export", tmp_path, "--tensorrt")
+    assert ended.code == ExitCode.MISSING_EXTRA
+    assert "leave --tensorrt away" in ended.sentence
+    assert "--backend" not in ended.sentence
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -29,10 +30,11 @@ from export.backends import (
     open_runner,
     why_absent,
 )
-from export.bundle import export_run
+from export.bundle import export_run, make_graphs
 from export.bundle_parity import compare_with_reference
-from export.keras_reference import recorded_footage
+from export.keras_reference import Footage, compute_reference, recorded_footage
 from export.parity import compare, measure_parity
+from export.parity_location import where_it_starts
 from export.reference import (
     ADVERSARIAL,
     FLICKER,
@@ -46,7 +48,7 @@ from export.weakness import weaknesses
 from fishrt.bundle import GraphKind, GraphPrecision, StoredFile, load_bundle, save_metadata
 from fishrt.choices import Runtime
 from fishrt.config import ClipConfig, Config, ModelConfig, TrainConfig
-from fishrt.errors import BundleError, OutputError, ParityError, RecordingError
+from fishrt.errors import BundleError, OutputError, ParityError, RecordingError, TrainingError
 from fishrt.storage import sha256_of
 from training.forecaster import Forecaster
 from training.run import Run
@@ -126,8 +128,28 @@ def test_a_bundle_is_replaced_only_when_told(run, copy, monkeypatch):
         export_run(run, copy)
     assert {path.name: path.read_bytes() for path in copy.iterdir()} == before
     monkeypatch.setattr("export.keras_reference.TANK_FRAMES", 300)  # enough, and quick to draw
+    (copy / "engines").mkdir()
+    (copy / "engines" / "timing.cache").write_bytes(b"timings")
+    (copy / "notes.txt").write_text("mine")
     export_run(run, copy, overwrite=True)
     assert load_bundle(copy).metadata.precisions == (GraphPrecision.FP32,)
+    assert sorted(path.name for path in copy.iterdir()) == [
+        "bundle.yaml", "clip.onnx", "engines", "notes.txt", "reference.npz", "step.onnx"
+    ]  # fmt: skip
+    assert (copy / "engines" / "timing.cache").read_bytes() == b"timings"
+
+
+def test_a_place_that_holds_something_else_is_refused_before_there_is_work(
+    run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("export.bundle.make_graphs", lambda *_: pytest.fail("graphs were made"))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").touch()
+    for overwrite in (False, True):
+        with pytest.raises(OutputError, match="already holds something else"):
+            export_run(run, tmp_path / "mine", overwrite=overwrite)
+        with pytest.raises(OutputError, match="is a file; name a folder"):
+            export_run(run, tmp_path / "mine" / "thesis.tex", overwrite=overwrite)
 
 
 def test_footage_of_another_size_is_a_sentence_with_both_sizes(tmp_path):
@@ -210,6 +232,133 @@ def test_a_wrong_graph_writes_no_bundle_and_names_the_layer(
     with pytest.raises(ParityError, match=rf"differs from Keras.*{named}.*no bundle was") as caught:
         export_run(run, tmp_path / "bundle")
     assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def deep():
+    """Four layers: healthy graphs, and what Keras says."""
+    config = Config(
+        clip=ClipConfig(steps=10, frames_per_step=2, height=60, width=80),
+        model=ModelConfig(filters=(4, 4, 4, 4)),
+        train=TrainConfig(loss_steps=1),
+    )
+    model = Forecaster(config.clip, config.model)
+    rng = np.random.default_rng(0)
+    for weight in model.weights:
+        spread = 0.2 if len(weight.shape) != 2 else 2 / weight.shape[0] ** 0.5
+        value = rng.normal(0, spread, weight.shape)
+        weight.assign(np.abs(value) + 0.05 if "variance" in weight.name else value)
+    made = make_graphs(Run(Path(), config, model, {}, None), tuple(GraphPrecision))
+    frames = rng.integers(0, 256, (120, 60, 80)).astype(np.uint8)
+    reference = compute_reference(model, Footage("noise", frames, np.zeros(0, np.uint8)), 2)
+    files = {
+        precision: {kind: graph.SerializeToString() for kind, graph in kinds.items()}
+        for precision, kinds in made.items()
+    }
+    return files, reference, model.state_specs
+
+
+def located(deep, precision, fault=lambda number, probability, states: (probability, states)):
+    """What is said of graphs whose step has a fault in what it gives."""
+    files, reference, specs = deep
+    healthy = open_runner(files[precision], precision, Runtime.ORT_CPU)
+
+    def make(lanes):
+        step, calls = healthy.step(lanes), []
+
+        def wrong(time_step, states):
+            calls.append(None)
+            return fault(len(calls), *step(time_step, states))
+
+        return wrong
+
+    runner = dataclasses.replace(healthy, step=make)
+    return where_it_starts(runner, files[precision], reference.stretch, reference.cases, specs)
+
+
+def shifted(state, by):
+    def fault(number, probability, states):
+        states[state] = states[state] + np.asarray(by, states[state].dtype)
+        return probability, states
+
+    return fault
+
+
+# measured after 30 steps of config four-layer at 160x120 and 80x60, as shares of the largest value
+ROUNDING = {
+    GraphPrecision.FP32: (1.7e-6, 1.2e-5, 3.8e-5, 6.7e-5),
+    GraphPrecision.FP16: (1.7e-3, 1.5e-2, 2.4e-2, 3.7e-2),
+}
+
+
+@pytest.mark.parametrize("off", [0.0, 0.012])
+@pytest.mark.parametrize("precision", GraphPrecision)
+def test_no_layer_is_blamed_for_rounding(deep, precision, off):
+    """Thirty steps of a large network take too long here, so their rounding, doubled, is put in."""
+    trace = deep[1].stretch.trace
+    told = []
+
+    def rounded(number, probability, states):
+        for name in states if number == len(trace["h0"]) else ():
+            far = 2 * ROUNDING[precision][int(name[1])] * max(1, np.abs(trace[name]).max())
+            states[name] = states[name] + np.asarray(far, states[name].dtype)
+            told.append(far)
+        return probability + np.float32(off), states
+
+    found = located(deep, precision, rounded)
+    assert max(told) > (1e-4 if precision is GraphPrecision.FP32 else 2e-2)  # the first layer's
+    assert found == (
+        "the error starts in the head: the states of all layers agree"
+        if off
+        else "on real frames the states of all layers agree, step by step"
+    )
+
+
+@pytest.mark.parametrize("precision", GraphPrecision)
+@pytest.mark.parametrize("layer", range(4))
+def test_the_wrong_one_of_four_layers_is_named(deep, precision, layer):
+    by = 3e-4 if precision is GraphPrecision.FP32 else 6e-2
+    assert f"starts in ConvLSTM layer {layer + 1}, whose state h{layer}" in located(
+        deep, precision, shifted(f"h{layer}", by)
+    )
+
+
+def test_an_error_that_only_an_adversarial_clip_shows_is_located(deep):
+    _, reference, _ = deep
+    steps = reference.stretch.time_steps.shape[0] - len(reference.stretch.windows) + 1
+
+    def on(clip, change):
+        first = steps * list(reference.cases.names).index(clip)  # real ones are not run again
+        first -= steps * int(reference.cases.real[: first // steps].sum())
+        calls = []
+
+        def fault(number, probability, states):
+            calls.append(None)
+            at = len(calls) - steps  # after those of the stretch
+            return change(probability, states) if first < at <= first + steps else (
+                probability, states
+            )  # fmt: skip
+
+        return located(deep, GraphPrecision.FP32, fault)
+
+    assert "on the clip 'noise' the error starts in the head" in on(
+        "noise", lambda p, states: (p + np.float32(0.01), states)
+    )
+    assert (
+        "on the clip 'white' the error starts in ConvLSTM layer 3, whose state c2 is not a number"
+        in on("white", lambda p, states: (p, {**states, "c2": states["c2"] * np.nan}))
+    )
+    off = on("saturated", lambda p, states: (p + 1, {**states, "h3": states["h3"] + 1}))
+    assert "on the clip 'saturated' the error lies in the layers, whose last hidden state h3" in off
+
+
+def test_a_network_that_is_not_a_number_is_to_be_trained_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("export.keras_reference.TANK_FRAMES", 300)
+    model = Forecaster(CONFIG.clip, CONFIG.model)
+    model.head.bias.assign([np.nan])
+    with pytest.raises(TrainingError, match=r"gives a value that is not a number.*train it again"):
+        export_run(Run(tmp_path, CONFIG, model, {}, None), tmp_path / "bundle")
     assert not list(tmp_path.iterdir())
 
 
@@ -378,6 +527,41 @@ def test_a_graph_that_gives_no_numbers_is_said_so(exported):
     assert "ConvLSTM layer 2, whose state h1 is not a number" in said
 
 
+def rewrite_zip(folder, change):
+    """Changes the zip headers of a bundle's reference, and makes the metadata agree with it."""
+    path = folder / "reference.npz"
+    path.write_bytes(change(path.read_bytes()))
+    metadata = load_bundle(folder).metadata
+    stored = StoredFile(file=path.name, sha256=sha256_of(path))
+    save_metadata(folder, metadata.model_copy(update={"reference": stored}))
+
+
+def unknown_compression(content):
+    content = bytearray(content)
+    for signature, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        at = content.find(signature)
+        content[at + offset : at + offset + 2] = (99).to_bytes(2, "little")
+    return bytes(content)
+
+
+def encrypted(content):
+    content = bytearray(content)
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.find(signature) + offset] |= 1
+    return bytes(content)
+
+
+def put_graph(folder, source, target):
+    """Puts one graph in the place of another, and makes the metadata agree with it."""
+    (folder / target).write_bytes((folder / source).read_bytes())
+    metadata = load_bundle(folder).metadata
+    graphs = tuple(
+        graph.model_copy(update={"sha256": sha256_of(folder / graph.file)})
+        for graph in metadata.graphs
+    )
+    save_metadata(folder, metadata.model_copy(update={"graphs": graphs}))
+
+
 def damage_bytes(folder):
     path = folder / "reference.npz"
     path.write_bytes(path.read_bytes()[:-200])
@@ -400,6 +584,16 @@ def damage_bytes(folder):
         ),
         (lambda folder: (folder / "step.onnx").write_bytes(b"x"), "step.onnx is damaged"),
         (lambda folder: (folder / "clip-fp16.onnx").unlink(), "lacks clip-fp16.onnx"),
+        (lambda folder: rewrite_zip(folder, unknown_compression), "reference.npz is damaged"),
+        (lambda folder: rewrite_zip(folder, encrypted), "reference.npz is damaged"),
+        (
+            lambda folder: put_graph(folder, "clip.onnx", "step.onnx"),
+            "a graph cannot be run by ONNX Runtime .*; export the bundle again",
+        ),
+        (
+            lambda folder: put_graph(folder, "step.onnx", "clip.onnx"),
+            "a graph cannot be run by ONNX Runtime .*; export the bundle again",
+        ),
     ],
 )
 def test_a_damaged_bundle_is_one_sentence(copy, damage, sentence):
@@ -487,6 +681,37 @@ def test_lanes_in_half_precision_run_live(exported):
         assert (full is None) == (half is None)
         assert full is None or half == pytest.approx(full, abs=1e-2)  # measured: 5e-4
     assert graphs.LANES == "lanes"
+
+
+@pytest.mark.parametrize("runtime", ONNX_RUNTIMES)
+def test_no_gpu_runtime_leaves_nodes_to_the_cpu(monkeypatch, runtime):
+    """Only what was asked of ONNX Runtime is looked at: there may be no GPU here."""
+    asked = []
+
+    class Session:
+        def __init__(self, graph, settings, providers, enable_fallback):
+            asked.append((settings, enable_fallback))
+            self.providers = providers
+
+        def get_providers(self):
+            return [self.providers[0][0]]
+
+    class Settings(onnxruntime.SessionOptions):
+        def add_provider_for_devices(self, *_):
+            pass
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    monkeypatch.setattr(onnxruntime, "SessionOptions", Settings)
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None, raising=False)
+    monkeypatch.setattr(backends, "rtx_devices", lambda _: [None])
+    backends._open(b"", runtime, None)
+    ((settings, enable_fallback),) = asked
+    assert enable_fallback == 0
+    if runtime is Runtime.ORT_CPU:
+        with pytest.raises(RuntimeError):  # it was never set
+            settings.get_session_config_entry(backends.NO_FALLBACK)
+    else:
+        assert settings.get_session_config_entry(backends.NO_FALLBACK) == "1"
 
 
 def test_the_rtx_plugin_runs_graphs_as_a_provider_for_devices(exported, monkeypatch):

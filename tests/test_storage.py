@@ -82,6 +82,47 @@ def test_the_old_folder_comes_back_when_the_last_rename_fails(
     assert (target / "data").read_text() == "old"
 
 
+def replace_own(target: Path) -> None:
+    with whole_folder(target, MARKER, {"data", "more", MARKER}) as scratch:
+        (scratch / "data").write_text("new")
+        (scratch / MARKER).write_text("")
+
+
+def test_what_is_not_ours_is_carried_over(tmp_path: Path) -> None:
+    target = tmp_path / "run"
+    replace_own(target)  # nothing is there yet
+    (target / "data").write_text("old")
+    (target / "more").write_text("ours, and gone now")
+    (target / "engines").mkdir()
+    (target / "engines" / "a").write_text("kept")
+    (target / "notes.txt").write_text("mine")
+    replace_own(target)
+    assert everything_in(tmp_path) == [
+        "run", "run/data", "run/engines", "run/engines/a", f"run/{MARKER}", "run/notes.txt"
+    ]  # fmt: skip
+    assert (target / "data").read_text() == "new"
+    assert (target / "notes.txt").read_text() == "mine"
+
+
+def test_what_cannot_be_carried_over_is_not_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace_own(tmp_path / "run")
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    rename = Path.rename
+
+    def fails_for_notes(self: Path, to: Path) -> Path:
+        if self.name == "notes.txt":
+            raise no_space()
+        return rename(self, to)
+
+    monkeypatch.setattr(Path, "rename", fails_for_notes)
+    with pytest.raises(OutputError, match=r"cannot be moved back .*it lies in .*\.old"):
+        replace_own(tmp_path / "run")
+    (kept,) = tmp_path.glob("*.old")
+    assert (kept / "notes.txt").read_text() == "mine"
+
+
 def test_folders_with_similar_names_are_left_alone(tmp_path: Path) -> None:
     for name in ("run.old", "run.partial"):
         (tmp_path / name).mkdir()

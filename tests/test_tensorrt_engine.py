@@ -33,7 +33,7 @@ from fishrt.clip import ClipGeometry
 from fishrt.errors import BundleError, ExitCode, MachineError, MissingExtraError, ParityError
 from fishrt.gpu import tensorrt_program
 from fishrt.gpu.card import Gpu
-from fishrt.gpu.engine import EngineOptions, engines_of, misfit
+from fishrt.gpu.engine import EngineOptions, engines_of, find_engine, misfit
 from fishrt.gpu.tensorrt_program import load_program
 from realtime import benchmark
 from realtime.backends import device_clip
@@ -152,6 +152,61 @@ def test_what_fits(bundle, card, monkeypatch, options, gpu, version, fits):
     install(monkeypatch)
     metadata = build(bundle, options=EngineOptions(**options)).metadata
     assert (misfit(metadata, metadata.graph_sha256, gpu, version) is None) is fits
+
+
+HARDWARE = EngineOptions(hardware_compatible=True)
+VERSIONS = EngineOptions(version_compatible=True)
+A100, RTX_4090 = Gpu("NVIDIA A100", "8.0", "12.8"), Gpu("NVIDIA RTX 4090", "8.9", "12.8")
+
+
+@pytest.mark.parametrize(
+    ("built", "trust", "right"),
+    [
+        # the name of the wrong one comes first
+        ([(A100, HARDWARE, "10.16.1.11"), (RTX_4090, None, "10.16.1.11")], False, 1),
+        ([(RTX_4090, VERSIONS, "10.12.0.1"), (RTX_4090, None, "10.16.1.11")], True, 1),
+        ([(RTX_4090, VERSIONS, "10.16.1.11"), (A100, HARDWARE, "10.16.1.11")], True, 0),
+        ([(RTX_4090, VERSIONS, "10.16.1.11"), (A100, HARDWARE, "10.16.1.11")], False, 1),
+        ([(RTX_4090, VERSIONS, "10.12.0.1")], False, 0),
+    ],
+)
+def test_of_two_engines_that_fit_the_better_one_is_taken(
+    bundle, card, monkeypatch, built, trust, right
+):
+    def made(gpu, options, version):
+        card(gpu)
+        install(monkeypatch, version=version)
+        return build(bundle, options=options or EngineOptions())
+
+    files = [made(*each) for each in built]
+    assert len(engines_of(bundle)) == len(built)
+    card(RTX_4090)
+    install(monkeypatch)
+    found, _ = find_engine(bundle, STEP, FP32, RTX_4090, "10.16.1.11", trust=trust)
+    assert found.path == files[right].path
+    opened = []
+    monkeypatch.setattr(
+        tensorrt_program, "open_engine", lambda found, *_, **__: opened.append(found)
+    )
+    load_program(bundle, STEP, FP32, 3, HostDevice(), trust=trust)
+    assert [each.path for each in opened] == [found.path]
+    if trust or not found.metadata.options.version_compatible:
+        console = Console(file=io.StringIO())
+        ensured = ensure_engine(bundle, STEP, FP32, console, [].append, trust=trust)
+        assert ensured.path == found.path
+
+
+def test_an_engine_with_the_wanted_options_is_found_behind_another(bundle, card, monkeypatch):
+    install(monkeypatch)
+    card(A100)
+    compatible = build(bundle, options=HARDWARE)
+    card(RTX_4090)
+    own = build(bundle, options=EngineOptions())
+    said = []
+    assert build(bundle, options=EngineOptions(), said=said).path == own.path
+    assert "compared with Keras on another machine" not in "".join(said)
+    assert build(bundle, options=HARDWARE, said=said).path == compatible.path
+    assert not any("building it" in sentence for sentence in said)
 
 
 @pytest.mark.parametrize("records", [False, True])

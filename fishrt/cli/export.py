@@ -67,16 +67,22 @@ def export(
     """
     from rich.console import Console
 
+    from fishrt.bundle import METADATA_FILE, require_place
+
     # without markup: square brackets in a path or in the name of an extra are no style
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
     if (hardware_compatible or version_compatible or tf32 or workspace) and not tensorrt:
         raise typer.BadParameter("options of TensorRT go with --tensorrt.")
-    if (run / "bundle.yaml").exists():
-        if overwrite or (not tensorrt and footage is None):
+    if (run / METADATA_FILE).exists():
+        idle = {"--fp16": fp16, "-o": output, "--recording": recording, "--overwrite": overwrite}
+        _refuse_for_bundle(run, [name for name, value in idle.items() if value])
+        if not tensorrt and footage is None:
             raise typer.BadParameter(
-                f"{run} is a bundle already; add --tensorrt, without --overwrite, for its engines."
+                f"{run} is a bundle already; add --tensorrt for its engines, or name a run."
             )
         folder = run
+        if tensorrt:
+            _require_tensorrt()
         if footage is not None:
             _add_footage(folder, footage, console)
     elif footage is not None:
@@ -85,6 +91,10 @@ def export(
         )
     else:
         folder = output or run / "bundle"
+        _require_run(run)
+        require_place(folder, overwrite=overwrite)
+        if tensorrt:
+            _require_tensorrt()
         _export_run(run, folder, recording, console, fp16=fp16, overwrite=overwrite)
     if tensorrt:
         from fishrt.gpu.engine import EngineOptions
@@ -97,6 +107,57 @@ def export(
         )
         _build_engines(folder, options, console)
     console.print(f"run it with: fishrt live --bundle {folder} --camera demo")
+
+
+def _refuse_for_bundle(bundle: Path, idle: list[str]) -> None:
+    """Refuses options that would do nothing, because there is a bundle already."""
+    if idle:
+        raise typer.BadParameter(
+            f"{bundle} is a bundle already, and {', '.join(idle)} would do nothing for it; name "
+            "the run that it came from to export that again."
+        )
+
+
+def _require_run(folder: Path) -> None:
+    """Tells a name that is wrong from a run that is damaged, before anything is imported.
+
+    Raises:
+        UsageError: If it is no run folder.
+    """
+    from fishrt.errors import UsageError
+
+    if not folder.is_dir():
+        raise UsageError(
+            f"there is no folder {folder}; give the run that `fishrt train` wrote, or, with "
+            "--tensorrt or --footage, a bundle."
+        )
+    if not (folder / "config.yaml").is_file():
+        raise UsageError(
+            f"{folder} is neither a run nor a bundle (there is no config.yaml and no bundle.yaml "
+            "in it); give the run that `fishrt train` wrote."
+        )
+
+
+def _require_tensorrt() -> None:
+    """Checks that engines can be built here, before minutes are spent on graphs.
+
+    Raises:
+        MissingExtraError: If TensorRT or cuda-bindings is not installed.
+        MachineError: If TensorRT does not load, or there is no GPU.
+    """
+    from fishrt.errors import MachineError, MissingExtraError
+    from fishrt.gpu.card import current_gpu
+    from fishrt.gpu.tensorrt_library import tensorrt_version
+
+    try:
+        tensorrt_version()
+        current_gpu()
+    except (MissingExtraError, MachineError) as error:
+        # another backend is no way out here
+        reason = str(error).partition(", or use ")[0].removesuffix(".")
+        raise type(error)(
+            f"{reason}; or leave --tensorrt away: graphs need none of it (nothing was written)."
+        ) from error
 
 
 def _export_run(

@@ -180,9 +180,19 @@ def engines_of(bundle: Bundle) -> list[EngineFile]:
 
 
 def find_engine(
-    bundle: Bundle, kind: GraphKind, precision: GraphPrecision, gpu: Gpu, tensorrt: str
+    bundle: Bundle,
+    kind: GraphKind,
+    precision: GraphPrecision,
+    gpu: Gpu,
+    tensorrt: str,
+    options: EngineOptions | None = None,
+    *,
+    trust: bool = False,
 ) -> tuple[EngineFile | None, str]:
-    """The engine that runs here, or None.
+    """The engine that runs best here, or None; whoever builds and whoever loads gets the same.
+
+    Of several that fit, one that may not be loaded comes last; then the GPU's own comes first, then
+    this TensorRT version's own, then one that needs no trust.
 
     Args:
         bundle: The bundle.
@@ -190,19 +200,40 @@ def find_engine(
         precision: What it computes in.
         gpu: The GPU of this machine.
         tensorrt: The TensorRT version of this machine.
+        options: How it must have been built; None takes any.
+        trust: Whether code for the host in it may run.
 
     Returns:
         The engine and why; or None and why none fits, as the end of a sentence.
     """
     graph = sha256_of(bundle.graph(kind, precision))
-    reasons = []
+    fitting, reasons = [], []
     for engine in engines_of(bundle):
         if (engine.metadata.kind, engine.metadata.precision) == (kind, precision):
             reason = misfit(engine.metadata, graph, gpu, tensorrt)
             if reason is None:
-                return engine, "it fits"
-            reasons.append(reason)
+                fitting.append(engine)
+            else:
+                reasons.append(reason)
+    taken = [e for e in fitting if options is None or e.metadata.options == options]
+    if taken:
+        return min(taken, key=lambda e: _rank(e.metadata, gpu, tensorrt, trust=trust)), "it fits"
+    if fitting:
+        return None, "the engine was built with other options"
     return None, reasons[0] if reasons else f"there is no {precision} {kind} engine yet"
+
+
+def _rank(
+    metadata: EngineMetadata, gpu: Gpu, tensorrt: str, *, trust: bool
+) -> tuple[bool, bool, bool, bool]:
+    """Sorts engines that fit, the best first; those that are alike stay in order of their names."""
+    needs_trust = metadata.options.version_compatible
+    return (
+        needs_trust and not trust,
+        not _built_on(metadata, gpu),
+        metadata.tensorrt != tensorrt,
+        needs_trust,
+    )
 
 
 def misfit(metadata: EngineMetadata, graph: str, gpu: Gpu, tensorrt: str) -> str | None:
@@ -235,9 +266,13 @@ def _fits_version(metadata: EngineMetadata, tensorrt: str) -> bool:
 
 
 def _fits_gpu(metadata: EngineMetadata, gpu: Gpu) -> bool:
-    if (metadata.gpu, metadata.compute_capability) == (gpu.name, gpu.compute_capability):
+    if _built_on(metadata, gpu):
         return True
     return metadata.options.hardware_compatible and float(gpu.compute_capability) >= AMPERE
+
+
+def _built_on(metadata: EngineMetadata, gpu: Gpu) -> bool:
+    return (metadata.gpu, metadata.compute_capability) == (gpu.name, gpu.compute_capability)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

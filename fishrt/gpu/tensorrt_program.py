@@ -95,7 +95,9 @@ def load_program(
         MachineError: If there is no GPU or TensorRT does not load.
         BundleError: If no engine fits this machine, or the one that does is damaged.
     """
-    found, why = find_engine(bundle, kind, precision, current_gpu(), tensorrt_version())
+    found, why = find_engine(
+        bundle, kind, precision, current_gpu(), tensorrt_version(), trust=trust
+    )
     if found is None:
         raise BundleError(f"{why}; build one with: fishrt export --tensorrt {bundle.folder}")
     return open_engine(found, lanes, device, trust=trust)
