@@ -52,7 +52,7 @@ def test_from_the_command_line(no_gpu, arguments, codes):
     assert "Traceback" not in done.stderr
 
 
-def test_a_backend_that_fails_leaves_nothing_that_a_retry_refuses(tmp_path, monkeypatch, capsys):
+def test_a_backend_that_fails_leaves_nothing_that_a_retry_refuses(tmp_path, monkeypatch, capfd):
     def fails(*_, **__):
         raise MachineError("no NVIDIA GPU can be used here; run fishrt doctor.")
 
@@ -66,7 +66,7 @@ def test_a_backend_that_fails_leaves_nothing_that_a_retry_refuses(tmp_path, monk
         with pytest.raises(SystemExit) as ended:
             main()
         assert ended.value.code == ExitCode.MACHINE
-        assert "fishrt: no NVIDIA GPU can be used here" in capsys.readouterr().err
+        assert "fishrt: no NVIDIA GPU can be used here" in capfd.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

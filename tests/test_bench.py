@@ -142,13 +142,13 @@ def bench(monkeypatch, *arguments):
     ],
 )
 def test_a_picture_that_cannot_be_is_said_before_measuring(
-    bundle, tmp_path, monkeypatch, capsys, output, code, words
+    bundle, tmp_path, monkeypatch, capfd, output, code, words
 ):
     pytest.importorskip("matplotlib", reason="the extra train is not installed")
     monkeypatch.setattr("fishrt.cli.bench_plan.run_plan", lambda *_: pytest.fail("it measured"))
     (tmp_path / "folder.png").mkdir()
     assert bench(monkeypatch, bundle.folder, "-o", tmp_path / output) == code
-    said = capsys.readouterr().err.replace("│", "")
+    said = capfd.readouterr().err.replace("│", "")
     assert words in " ".join(said.split())
 
 
@@ -167,7 +167,7 @@ def test_the_hint_for_cuda_leaves_one_onnx_runtime():
     assert str(caught.value) == missing(Backend.CUDA)
 
 
-def test_figures_are_printed_before_a_picture_that_fails(bundle, tmp_path, monkeypatch, capsys):
+def test_figures_are_printed_before_a_picture_that_fails(bundle, tmp_path, monkeypatch, capfd):
     pytest.importorskip("matplotlib", reason="the extra train is not installed")
 
     def full(*_, **__):
@@ -176,29 +176,29 @@ def test_figures_are_printed_before_a_picture_that_fails(bundle, tmp_path, monke
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
     picture = tmp_path / "x.png"
     code = bench(monkeypatch, bundle.folder, *SMALL, "--backend", "cpu", "-o", picture)
-    out, err = capsys.readouterr()
+    out, err = capfd.readouterr()
     assert code == ExitCode.OUTPUT
     assert "clip again" in out
     assert err.endswith("the disk is full; free some space, or write to another disk.\n")
 
 
-def test_what_was_asked_for_and_not_timed_is_no_success(bundle, monkeypatch, capsys):
+def test_what_was_asked_for_and_not_timed_is_no_success(bundle, monkeypatch, capfd):
     monkeypatch.setattr(
         "realtime.benchmark.missing", lambda b: None if b is Backend.CPU else f"no {b} here"
     )
     assert bench(monkeypatch, bundle.folder, *SMALL, "--backend", "tensorrt") == ExitCode.MACHINE
-    out, err = capsys.readouterr()
+    out, err = capfd.readouterr()
     assert (out, err) == (
         "",
         "fishrt: nothing was timed: not timed on tensorrt: no tensorrt here.\n",
     )
     assert bench(monkeypatch, bundle.folder, *SMALL, "--precision", "fp16") == ExitCode.BUNDLE
-    out, err = capsys.readouterr()
+    out, err = capfd.readouterr()
     assert out == ""
     assert "on cpu, cuda, tensorrt-rtx, tensorrt: the bundle has no fp16 graphs" in err
     part = ["--backend", "cpu", "--precision", "fp32", "--precision", "fp16"]
     assert bench(monkeypatch, bundle.folder, *SMALL, *part) == ExitCode.BUNDLE
-    out, err = capsys.readouterr()
+    out, err = capfd.readouterr()
     assert "clip again" in out  # what could be timed was
     assert "not all that was asked for was timed: not timed on cpu fp16: the bundle" in err
 
@@ -210,7 +210,7 @@ def spoil(path):
     onnx.save(model, path)
 
 
-def test_a_step_graph_that_does_not_fit_and_a_model_without_numbers(tmp_path, monkeypatch, capsys):
+def test_a_step_graph_that_does_not_fit_and_a_model_without_numbers(tmp_path, monkeypatch, capfd):
     folder = make_tiny_bundle(tmp_path / "odd", GEOMETRY).folder
     spoil(folder / "clip.onnx")
     other = make_tiny_bundle(tmp_path / "other", dataclasses.replace(GEOMETRY, height=14)).folder
@@ -218,7 +218,7 @@ def test_a_step_graph_that_does_not_fit_and_a_model_without_numbers(tmp_path, mo
     reseal(folder)
     monkeypatch.setattr("realtime.benchmark.missing", lambda b: f"no {b}" if b != "cpu" else None)
     assert bench(monkeypatch, folder, *SMALL) == ExitCode.OK  # the clip was timed
-    out, err = capsys.readouterr()
+    out, err = capfd.readouterr()
     assert "clip again" in out
     assert "not timed on cpu fp32 (stream, exact lanes): " in err
     assert "step.onnx does not fit" in err
@@ -226,14 +226,14 @@ def test_a_step_graph_that_does_not_fit_and_a_model_without_numbers(tmp_path, mo
     assert "warning: the model gives what is not a number on cpu fp32;" in err
 
 
-def test_a_bundle_that_runs_nowhere_is_the_bundles_fault(bundle, tmp_path, monkeypatch, capsys):
+def test_a_bundle_that_runs_nowhere_is_the_bundles_fault(bundle, tmp_path, monkeypatch, capfd):
     folder = tmp_path / "cut"
     shutil.copytree(bundle.folder, folder)
     for graph in folder.glob("*.onnx"):
         graph.write_bytes(b"no graph")
     monkeypatch.setattr("realtime.benchmark.missing", lambda b: f"no {b}" if b != "cpu" else None)
     assert bench(monkeypatch, folder, *SMALL) == ExitCode.BUNDLE
-    out, err = capsys.readouterr()
+    out, err = capfd.readouterr()
     assert out == ""
     assert "nothing was timed: not timed on cpu fp32 (stream, exact lanes): " in err
     assert "step.onnx is damaged" in err

@@ -612,13 +612,13 @@ def command(monkeypatch, *arguments):
     return ended.value.code
 
 
-def test_the_command(exported, copy, monkeypatch, capsys):
+def test_the_command(exported, copy, monkeypatch, capfd):
     assert command(monkeypatch, exported.folder, "--json") == 0
-    record = json.loads(capsys.readouterr().out)
+    record = json.loads(capfd.readouterr().out)
     assert len(record["agreements"]) >= 6
     assert set(record["absent"]) <= set(Runtime)
     assert command(monkeypatch, exported.folder) == 0
-    shown = capsys.readouterr().out
+    shown = capfd.readouterr().out
     assert "difference from Keras" in shown
     assert shown.count("not checked") == 6  # without labels there is no AUC
     assert why_absent(Runtime.ORT_TENSORRT_RTX) is None or "pip install -e '.[rtx]'" in shown
@@ -635,33 +635,33 @@ def test_the_command(exported, copy, monkeypatch, capsys):
         == 0
     )
     ways = {
-        (a["backend"], a["precision"]) for a in json.loads(capsys.readouterr().out)["agreements"]
+        (a["backend"], a["precision"]) for a in json.loads(capfd.readouterr().out)["agreements"]
     }
     assert ways == {("onnxruntime-cpu", "fp16")}
     assert command(monkeypatch, exported.folder, "--recording", "x") == 2
-    capsys.readouterr()
+    capfd.readouterr()
     if why_absent(Runtime.ORT_CUDA):
         assert command(monkeypatch, exported.folder, "--backend", "onnxruntime-cuda") == 11
-        assert "nothing was compared: not compared on onnxrun" in capsys.readouterr().err
-    capsys.readouterr()
+        assert "nothing was compared: not compared on onnxrun" in capfd.readouterr().err
+    capfd.readouterr()
     with np.load(copy / "reference.npz") as old:
         reseal(copy, windows=old["windows"] + np.float32(0.01))
     assert command(monkeypatch, copy) == 9
-    assert "differs from Keras by 0.01 in probability" in capsys.readouterr().err
+    assert "differs from Keras by 0.01 in probability" in capfd.readouterr().err
 
 
-def test_a_bundle_of_another_run_is_refused(exported, run, tmp_path, monkeypatch, capsys):
+def test_a_bundle_of_another_run_is_refused(exported, run, tmp_path, monkeypatch, capfd):
     from fishrt.config import dump_config
 
     other = Config(clip=CONFIG.clip, model=ModelConfig(filters=(2,)), train=CONFIG.train)
     (tmp_path / "config.yaml").write_text(dump_config(other))
     Forecaster(other.clip, other.model).save_weights(tmp_path / "best.weights.h5")
     assert command(monkeypatch, exported.folder, "--run", tmp_path) == 5
-    assert "their networks differ" in capsys.readouterr().err
+    assert "their networks differ" in capfd.readouterr().err
     (tmp_path / "config.yaml").write_text(dump_config(CONFIG))
     run.model.save_weights(tmp_path / "best.weights.h5")
     assert command(monkeypatch, exported.folder, "--run", tmp_path, "--json") == 0
-    assert json.loads(capsys.readouterr().out)["real_clips"] > 40
+    assert json.loads(capfd.readouterr().out)["real_clips"] > 40
 
 
 def test_lanes_in_half_precision_run_live(exported):
