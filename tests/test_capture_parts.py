@@ -447,7 +447,7 @@ def test_a_size_that_is_none_is_a_usage_error(live: Live, size: str) -> None:  #
 def test_wishes_for_a_file_are_refused(live: Live) -> None:  # noqa: F811
     ended = live("--exposure", "5", "--camera-fps", "15")
     assert (ended.code, ended.out) == (3, "")
-    assert "--camera-fps and --exposure can be asked of cameras" in ended.assert_one_sentence()
+    assert "--camera-fps and --exposure can be asked of cameras" in ended.sentence
 
 
 def test_a_still_file_is_frozen_where_that_is_asked_for(

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 
 import cv2
@@ -19,6 +19,7 @@ import numpy as np
 import onnx
 import pytest
 import yaml
+from command_line import Command, Ended, quiet_opencv
 from tiny_bundle import make_tiny_bundle, reseal
 
 from fishrt.bundle import Bundle
@@ -51,28 +52,6 @@ FIELDS = {
 }
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[dict]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-    def assert_one_sentence(self) -> str:
-        """The last line of stderr is the only complaint; returned without its beginning."""
-        said = self.err.splitlines()
-        assert "Traceback" not in self.err
-        assert [line.startswith("fishrt: ") for line in said].count(True) == 1, self.err
-        assert said[-1].startswith("fishrt: "), self.err
-        assert said[-1].endswith(".")
-        return said[-1].removeprefix("fishrt: ")
-
-
 Live = Callable[..., Ended]
 
 
@@ -100,26 +79,18 @@ def live(
     bundle: Bundle, video: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Live:
     """Runs `fishrt live` in this process on the tiny bundle and the video."""
-    # the variable that `main` sets comes too late for a process that has OpenCV already
-    logging, before = cv2.utils.logging, cv2.utils.logging.getLogLevel()
-    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    command = Command(monkeypatch, capfd, "live")
 
     def run(
         *options: str, camera: object = video, bundle: object = bundle.folder, paced: bool = False
     ) -> Ended:
-        arguments = ["live", "--camera", str(camera), "--bundle", str(bundle), *options]
-        arguments += [] if paced else ["--as-fast-as-possible"]
-        monkeypatch.setattr(sys, "argv", ["fishrt", *arguments])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capfd.readouterr()
-        return Ended(int(ended.value.code or 0), captured.out, captured.err)
+        pace = [] if paced else ["--as-fast-as-possible"]
+        return command("--camera", camera, "--bundle", bundle, *options, *pace)
 
-    yield run
-    logging.setLogLevel(before)
+    with quiet_opencv():
+        yield run
 
 
 def in_process_of_its_own(*options: str, **kwargs: object) -> subprocess.Popen[str]:
@@ -195,7 +166,7 @@ def test_an_address_that_is_wrong_and_a_library_that_is_absent(
 ) -> None:
     ended = live("--to", "fax://127.0.0.1")
     assert (ended.code, ended.out) == (ExitCode.CONFIG, "")
-    assert "there is no kind of sink fax" in ended.assert_one_sentence()
+    assert "there is no kind of sink fax" in ended.sentence
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(
         "fishrt.cli.extras.find_spec", lambda name: None if name == "zmq" else find_spec(name)
@@ -224,9 +195,9 @@ def test_the_alarm_is_as_asked(live: Live) -> None:
     assert [line["alarm"] for line in lines] == [number >= first + 3 for number in range(FRAMES)]
     refused = live("--threshold", "0.4", "--release", "0.5")
     assert refused.code == ExitCode.CONFIG
-    assert "--release 0.5 is above the threshold" in refused.assert_one_sentence()
+    assert "--release 0.5 is above the threshold" in refused.sentence
     refused = live("--false-alarms", "1")
-    assert "does not tell which threshold" in refused.assert_one_sentence()
+    assert "does not tell which threshold" in refused.sentence
 
 
 def test_scores_are_in_their_log_and_in_the_summary(live: Live, tmp_path: Path) -> None:
@@ -274,7 +245,7 @@ def test_the_summary_as_json(live: Live, tmp_path: Path) -> None:
 def test_a_stream_forecast_of_a_window_model_only_when_it_is_wanted(live: Live) -> None:
     refused = live("--mode", "stream")
     assert (refused.code, refused.out) == (ExitCode.BUNDLE, "")
-    assert "--allow-untrained-stream" in refused.assert_one_sentence()
+    assert "--allow-untrained-stream" in refused.sentence
     allowed = live("--mode", "stream", "--allow-untrained-stream")
     assert (allowed.code, len(allowed.lines)) == (0, FRAMES)
     window = live("--mode", "window")
@@ -394,7 +365,7 @@ def test_a_source_that_cannot_be_read(live: Live, tmp_path: Path, case: str) -> 
     make(path)
     ended = live(camera=path)
     assert (ended.code, ended.out) == (3, "")
-    assert sentence in ended.assert_one_sentence()
+    assert sentence in ended.sentence
 
 
 @pytest.mark.parametrize("case", BAD_BUNDLES)
@@ -402,13 +373,13 @@ def test_a_bundle_that_cannot_be_used(live: Live, tmp_path: Path, case: str) -> 
     damage, sentence = BAD_BUNDLES[case]
     ended = live(bundle=damaged(tmp_path / "odd", damage))
     assert (ended.code, ended.out) == (5, "")
-    assert sentence in ended.assert_one_sentence()
+    assert sentence in ended.sentence
 
 
 def test_a_bundle_that_is_not_there(live: Live, tmp_path: Path) -> None:
     ended = live(bundle=tmp_path / "nowhere")
     assert ended.code == 5
-    assert "there is no bundle folder" in ended.assert_one_sentence()
+    assert "there is no bundle folder" in ended.sentence
 
 
 @pytest.mark.parametrize("setting", BAD_SETTINGS)
@@ -417,7 +388,7 @@ def test_a_setting_that_is_wrong(live: Live, setting: str) -> None:
     # a region that no camera of this size has is about the picture, not about the word
     assert ended.code == (3 if "roi" in setting else 4)
     assert ended.out == ""
-    assert BAD_SETTINGS[setting] in ended.assert_one_sentence()
+    assert BAD_SETTINGS[setting] in ended.sentence
 
 
 @pytest.mark.parametrize("option", ["--output", "--record"])
@@ -428,7 +399,7 @@ def test_existing_files_are_kept_unless_told_otherwise(
     path.write_bytes(b"precious")
     ended = live(option, str(path))
     assert (ended.code, ended.out) == (7, "")
-    assert "already exists" in ended.assert_one_sentence()
+    assert "already exists" in ended.sentence
     assert path.read_bytes() == b"precious"
     assert live(option, str(path), "--overwrite").code == 0
     assert path.read_bytes() != b"precious"
@@ -438,26 +409,26 @@ def test_existing_files_are_kept_unless_told_otherwise(
 def test_a_folder_that_is_not_there(live: Live, tmp_path: Path, option: str) -> None:
     ended = live(option, str(tmp_path / "nowhere" / "a.mp4"))
     assert (ended.code, ended.out) == (7, "")
-    assert "folder does not exist" in ended.assert_one_sentence()
+    assert "folder does not exist" in ended.sentence
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_a_full_disk(live: Live) -> None:
     ended = live("--output", "/dev/full")
     assert ended.code == 7
-    assert "the disk is full" in ended.assert_one_sentence()
+    assert "the disk is full" in ended.sentence
 
 
 def test_a_recording_that_is_no_mp4(live: Live, tmp_path: Path) -> None:
     ended = live("--record", str(tmp_path / "a.gif"))
     assert ended.code == 7
-    assert "ends with .mp4" in ended.assert_one_sentence()
+    assert "ends with .mp4" in ended.sentence
 
 
 def test_a_stride_of_a_stream_is_refused(live: Live) -> None:
     ended = live("--mode", "stream", "--allow-untrained-stream", "--every", "3")
     assert (ended.code, ended.out) == (ExitCode.CONFIG, "")
-    assert "leave --every away" in ended.assert_one_sentence()
+    assert "leave --every away" in ended.sentence
 
 
 def test_a_window_without_a_display_is_refused(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -466,7 +437,7 @@ def test_a_window_without_a_display_is_refused(live: Live, monkeypatch: pytest.M
     monkeypatch.setattr(sys, "platform", "linux")
     ended = live("--window")
     assert (ended.code, ended.out) == (ExitCode.OUTPUT, "")
-    assert "run with --no-window" in ended.assert_one_sentence()
+    assert "run with --no-window" in ended.sentence
 
 
 @pytest.mark.parametrize(
@@ -492,7 +463,7 @@ def test_footage_that_is_too_short_is_logged_and_then_complained_about(
     ended = live(camera=write_video(tmp_path / "short.avi", 5))
     assert ended.code == 3
     assert [line["reason"] for line in ended.lines] == ["filling"] * 5
-    sentence = ended.assert_one_sentence()
+    sentence = ended.sentence
     assert "ended after 5 frames, and a forecast needs 6 (0.2 s)" in sentence
     assert "5 frames, 0 forecasts" in ended.err
 
@@ -597,7 +568,7 @@ def test_a_signal_while_it_opens_ends_it_as_one_in_the_run(
     if what == "make_forecaster":  # the log and all else is there by then
         assert "stopped on request" in ended.err
     else:
-        assert ended.assert_one_sentence() == "interrupted."
+        assert ended.sentence == "interrupted."
 
 
 def test_a_reader_that_leaves_ends_it_quietly(bundle: Bundle) -> None:
