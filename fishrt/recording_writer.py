@@ -23,7 +23,7 @@ from fishrt.errors import OutputError, RecordingError, output_error
 from fishrt.growing_array import GrowingArray
 from fishrt.motion import LabelRule, burst_labels, frame_change
 from fishrt.recording import METADATA_FILE, RecordingMetadata, partial_folder
-from fishrt.storage import LOCK_FILE, locked, refuse_foreign, replace_folder
+from fishrt.storage import LOCK_FILE, locked, replace_folder, require_replaceable
 from fishrt.stored_array import Entries, StoredArray
 
 PROGRESS_FILE = "progress.json"
@@ -302,10 +302,7 @@ def write_recording(
         RecordingError: If an unfinished recording of another request is in the way.
     """
     try:
-        place = folder.resolve()
-        if place in (Path.cwd(), Path(place.anchor)):
-            raise OutputError(f"{folder} is no folder that can be replaced; name a new folder.")
-        refuse_foreign(place, METADATA_FILE)
+        place = require_replaceable(folder, METADATA_FILE)
         if existing is Existing.KEEP and (place / METADATA_FILE).exists():
             raise OutputError(
                 f"{folder} is a whole recording already; name another folder, or add --overwrite."

@@ -58,7 +58,7 @@ def whole_folder(target: Path, marker: str, own: Collection[str] | None = None) 
 
 
 def require_replaceable(target: Path, marker: str) -> Path:
-    """Checks that `whole_folder` may make a folder, and resolves its path.
+    """Checks that a folder may be made or replaced, and resolves its path.
 
     Raises:
         OutputError: If something else is in the way; see `refuse_foreign`.
