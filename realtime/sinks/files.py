@@ -5,7 +5,7 @@ from pathlib import Path
 from fishrt.errors import OutputError, output_error
 from realtime.event import EventKind
 from realtime.predict.formats import Format
-from realtime.sinks.jsonl import STDOUT, EventLog, JsonlSink
+from realtime.sinks.jsonl import STDOUT, EventLog, JsonlSink, spoken_name
 from realtime.sinks.log import EventLogSink, LogSink
 from realtime.sinks.outbox import Outbox
 from realtime.sinks.queued import MANY_CLOSE_S, WhenFull
@@ -34,7 +34,6 @@ def open_log(
         OutputError: If the file exists or cannot be written.
         MissingExtraError: If it is Parquet and pyarrow is not installed.
     """
-    name = "the standard output" if target == STDOUT else target
     ending = Path(target).suffix.lower().removeprefix(".")
     worker: Sink
     close_s = MANY_CLOSE_S
@@ -45,7 +44,9 @@ def open_log(
         close_s = PARQUET_CLOSE_S
     else:
         worker = JsonlSink(target, overwrite=overwrite)
-    return LogSink(name, worker, without_pictures, LINE_ROOM, when_full, failures, close_s)
+    return LogSink(
+        spoken_name(target), worker, without_pictures, LINE_ROOM, when_full, failures, close_s
+    )
 
 
 def open_parquet(target: Path, overwrite: bool, news: Outbox) -> ParquetSink:
@@ -85,5 +86,5 @@ def open_score_log(target: str, worker: ScoreSink, failures: Outbox | None) -> L
         worker: The log.
         failures: Where a failure is told, or None to raise it.
     """
-    name = "the standard output" if target == STDOUT else target
+    name = spoken_name(target)
     return LogSink(name, worker, worker.take, LINE_ROOM, WhenFull.DROP_OLDEST, failures)

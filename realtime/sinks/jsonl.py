@@ -13,6 +13,11 @@ from realtime.update import Update
 STDOUT = "-"
 
 
+def spoken_name(target: str) -> str:
+    """What a person calls the file or, for `-`, the standard output."""
+    return "the standard output" if target == STDOUT else target
+
+
 class LineFile:
     """Writes lines to a file or to stdout, each line at once.
 
@@ -29,7 +34,7 @@ class LineFile:
         Raises:
             OutputError: If the file exists or cannot be written.
         """
-        self._name = "the standard output" if target == STDOUT else target
+        self._name = spoken_name(target)
         self._descriptor: int | None = None
         if target != STDOUT:
             refuse_existing(Path(target), overwrite)
