@@ -1,5 +1,6 @@
 """What a bundle's graphs can be run on, to compare: every runtime as the same two functions."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -155,6 +156,9 @@ def _open(graph: bytes, runtime: Runtime, lanes: int | None) -> Any:
         providers = [PROVIDERS[runtime]]
     if runtime in (Runtime.ORT_CUDA, Runtime.ORT_TENSORRT):
         onnxruntime.preload_dlls()  # CUDA libraries that pip installed lie where nobody looks
+    if runtime is Runtime.ORT_TENSORRT:
+        # its provider has no option for that, only the libraries have (ONNX Runtime issue 26029)
+        os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
     try:
         session = onnxruntime.InferenceSession(
             graph, settings, providers=providers, enable_fallback=0
