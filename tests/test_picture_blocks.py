@@ -18,11 +18,11 @@ from fishrt.errors import ConfigError, SourceError
 from fishrt.footage.policy import Damaged
 from fishrt.preprocess import Preprocessor
 from fishrt.recording_writer import Existing
-from fishrt.video import SourceKind
+from fishrt.video import SourceKind, prefetch
 from fishrt.video.images import FolderPart, ImageFolder
 from fishrt.video.in_order import DoneInOrder, done_in_order
 from fishrt.video.resample import Placement, Resampler
-from training import picture_blocks
+from training import picture_blocks, video_blocks
 from training.picture_block import look_at
 from training.prepare import PrepareRequest, prepare_recording
 from training.source_reader import SourceReader, source_sha256
@@ -44,14 +44,30 @@ def make_folder(folder: Path, numbers: list[int], damaged: set[int]) -> None:
         path.write_bytes(data[: len(data) // 2] if number in damaged else data)
 
 
-def prepare(folder: Path, target: Path, *, block: int | None, **options: object) -> object:
+def make_video(path: Path, count: int, fps: float) -> None:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, (48, 36))
+    for number in range(count):
+        noise = np.random.default_rng(number).integers(0, 256, (6, 8, 3), np.uint8)
+        writer.write(cv2.resize(noise, (48, 36), interpolation=cv2.INTER_NEAREST))
+    writer.release()
+
+
+def prepare(
+    source: Path,
+    target: Path,
+    *,
+    block: int | None,
+    config: Config = SMALL,
+    **options: object,
+) -> object:
     """A recording by blocks of so many pictures, or, with None, picture by picture."""
-    request = PrepareRequest((str(folder),), SMALL, **options)  # type: ignore[arg-type]
+    request = PrepareRequest((str(source),), config, **options)  # type: ignore[arg-type]
     with pytest.MonkeyPatch.context() as patch:
         if block is None:
             patch.setattr(SourceReader, "in_blocks", False)
         else:
-            patch.setattr(picture_blocks, "block_size", lambda _: block)
+            for module in (picture_blocks, prefetch, video_blocks):
+                patch.setattr(module, "block_size", lambda _: block)
         return prepare_recording(request, target, existing=Existing.REPLACE)
 
 
@@ -85,6 +101,30 @@ def test_blocks_are_as_picture_by_picture(
         other = prepare(folder, scratch / "other", block=block, **options)
         assert one == other  # gaps, rates, findings and the digest of the folder are in it
         same_arrays(scratch / "one", scratch / "other")
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    block=st.integers(1, 40),
+    fps=st.sampled_from([30.0, 29.7, 25.0, 20.0, 47.0]),
+    limit=st.one_of(st.none(), st.integers(1, 80)),
+    large=st.booleans(),
+    roi=st.booleans(),
+)
+def test_blocks_of_a_video_are_as_picture_by_picture(
+    block: int, fps: float, limit: int | None, large: bool, roi: bool
+) -> None:
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        if large:  # then whoever takes the blocks makes them grey
+            patch.setattr(video_blocks, "LARGE_PICTURE", 1)
+        make_video(video := Path(name) / "v.mp4", 70, fps)
+        config = override_config(SMALL, ["preprocess.roi=[4,2,40,30]"] if roi else [])
+        options = {"minutes": limit and limit / 1800}
+        one = prepare(video, Path(name) / "one", block=None, config=config, **options)
+        other = prepare(video, Path(name) / "other", block=block, config=config, **options)
+        assert one == other
+        same_arrays(Path(name) / "one", Path(name) / "other")
+        assert len(np.load(Path(name) / "one" / "shift.npy")) > (2 if limit is None else -1)
 
 
 @pytest.mark.parametrize("stop", [1, 7, 8, 9, 29, 30, 44, 69])

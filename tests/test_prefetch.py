@@ -114,6 +114,19 @@ def test_it_goes_on_behind_damaged_pictures_only() -> None:
     assert source.reads == 6
 
 
+@pytest.mark.parametrize("capacity", [1, 2, 7, None])
+def test_whole_blocks_hold_the_same(capacity: int | None) -> None:
+    damaged = DamagedPictureError("damaged.")
+    source = _Script(0, 1, damaged, 3, damaged, SourceError("gone."), 6)
+    told: list[int | str] = []
+    with decoded_ahead(source, itself, capacity=capacity) as pictures:
+        while block := pictures.next_block():
+            told += [str(item) if isinstance(item, SourceError) else item.index for item in block]
+        assert not pictures.next_block()
+    assert told == [0, 1, "damaged.", 3, "damaged.", "gone."]
+    assert source.reads == 6
+
+
 def test_whatever_a_driver_throws_is_one_sentence_in_its_place() -> None:
     cause = RuntimeError("odd bits")
     with decoded_ahead(_Script(0, 1, cause), itself) as pictures:

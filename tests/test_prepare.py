@@ -400,8 +400,8 @@ def test_stopped_at_any_frame_no_shift_is_lost(
     sources = {"folder": folder, "blocks": folder, "demo": "demo:3"}
     if kind == "video":  # slower than the model, so that frames are not pictures
         sources["video"] = write_video(tmp_path / "v.mp4", pictures[:60], fps=24.0)
-    if kind == "blocks":
-        monkeypatch.setattr("training.picture_blocks.block_size", lambda _: 1)
+    for module in ("training.picture_blocks", "training.video_blocks", "fishrt.video.prefetch"):
+        monkeypatch.setattr(f"{module}.block_size", lambda _: 1)
     deflicker = override_config(SMALL, [f"preprocess.deflicker={str(kind == 'folder').lower()}"])
 
     def make(target: Path, stop_at: int | None) -> None:

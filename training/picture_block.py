@@ -1,6 +1,6 @@
 """One block of consecutive pictures: what is read of it, and what that becomes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +24,13 @@ class PictureBlock:
         brightness: Mean grey level of the camera pictures within the region of interest, 0 .. 255,
             float64 `(n,)`.
         timestamps: Seconds on the source's clock, float64 `(n,)`.
-        shifts: How far the camera moved from the entry before to this one, where that is likely to
-            be asked for; as `ShakeMeter.push` gives it, by entry.
         errors: What is wrong with the others of `pictures`, by position.
-        files: Their files, damaged ones included, as the digest of a folder takes them.
+        shifts: How far the camera moved from the entry before to this one, where that is likely to
+            be asked for and was measured already; as `ShakeMeter.push` gives it, by entry.
+        files: Their files, damaged ones included, as the digest of a folder takes them; empty
+            where the source has no file for each.
+        views: The grey camera pictures within the region of interest, by entry, each uint8
+            `(H, W)`; None where they can be read anew.
     """
 
     pictures: range
@@ -36,13 +39,76 @@ class PictureBlock:
     energy: NDArray[np.float64]
     brightness: NDArray[np.float64]
     timestamps: NDArray[np.float64]
-    shifts: dict[int, NDArray[np.float32]]
     errors: dict[int, FishrtError]
-    files: bytes | memoryview
+    shifts: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+    files: bytes | memoryview = b""
+    views: tuple[NDArray[np.uint8], ...] | None = None
 
     def picture(self, entry: int) -> int:
         """Which picture of the source an entry is."""
         return self.pictures[self.whole[entry]]
+
+
+class BlockMaker:
+    """Makes a block of pictures, which it is given one after another."""
+
+    def __init__(self, preprocess: Preprocessor, frames: NDArray[np.uint8]) -> None:
+        """Begins a block.
+
+        Args:
+            preprocess: What makes frames.
+            frames: Where the frames go, uint8 `(n, H, W)` with room for all.
+        """
+        self._preprocess = preprocess
+        self._frames = frames
+        self._count = 0
+        self._whole: list[int] = []
+        self._brightness: list[float] = []
+        self._timestamps: list[float] = []
+        self._errors: dict[int, FishrtError] = {}
+
+    def add(self, view: NDArray[np.uint8], timestamp: float) -> int:
+        """Takes the next picture.
+
+        Args:
+            view: uint8 `(H, W)`, as `Preprocessor.view` gives it.
+            timestamp: Seconds on the source's clock.
+
+        Returns:
+            Which entry of the block it is.
+
+        Raises:
+            ConfigError: If the background has another size; the picture is not taken then.
+        """
+        entry = len(self._whole)
+        self._preprocess.frame(view, out=self._frames[entry])
+        self._brightness.append(mean_brightness(view))
+        self._timestamps.append(timestamp)
+        self._whole.append(self._count)
+        self._count += 1
+        return entry
+
+    def fail(self, error: FishrtError) -> None:
+        """Takes note that the next picture could not be read."""
+        self._errors[self._count] = error
+        self._count += 1
+
+    def block(self, pictures: range) -> PictureBlock:
+        """The block.
+
+        Args:
+            pictures: Which pictures of the source were taken.
+        """
+        frames = self._frames[: len(self._whole)]
+        return PictureBlock(
+            pictures,
+            self._whole,
+            frames,
+            motion_energy(frames),
+            np.array(self._brightness, np.float64),
+            np.array(self._timestamps, np.float64),
+            self._errors,
+        )
 
 
 def look_at(
@@ -56,44 +122,25 @@ def look_at(
         number: The likely number of the frame that the first one fills.
         frames: Where the frames go, uint8 `(n, H, W)` with room for all.
     """
-    whole: list[int] = []
-    brightness: list[float] = []
-    timestamps: list[float] = []
+    maker, meter = BlockMaker(preprocess, frames), ShakeMeter()
     shifts: dict[int, NDArray[np.float32]] = {}
-    errors: dict[int, FishrtError] = {}
     files: list[bytes] = []
-    meter = ShakeMeter()
-    for at, index in enumerate(part.pictures):
+    for index in part.pictures:
         try:
             data = part.encoded(index)
             files += (part.file_name(index).encode(), b"\0", data)
             picture = part.decoded(index, data)
             view = preprocess.view(picture.image)
-            entry = len(whole)
-            preprocess.frame(view, out=frames[entry])
+            entry = maker.add(view, picture.timestamp)
         except FishrtError as error:
-            errors[at] = error
+            maker.fail(error)
             continue
         except Exception as error:  # whatever a decoder throws, whoever reads must hear of it
-            errors[at] = _told(part.name, error)
+            maker.fail(_told(part.name, error))
             continue
         if (shift := meter.push(number + entry, view)) is not None:
             shifts[entry] = shift
-        whole.append(at)
-        brightness.append(mean_brightness(view))
-        timestamps.append(picture.timestamp)
-    frames = frames[: len(whole)]
-    return PictureBlock(
-        part.pictures,
-        whole,
-        frames,
-        motion_energy(frames),
-        np.array(brightness, np.float64),
-        np.array(timestamps, np.float64),
-        shifts,
-        errors,
-        b"".join(files),
-    )
+    return replace(maker.block(part.pictures), shifts=shifts, files=b"".join(files))
 
 
 def _told(name: str, error: Exception) -> SourceError:

@@ -1,4 +1,4 @@
-"""Blocks of consecutive pictures, on which is done at once all that needs no order."""
+"""Blocks of the pictures of a folder, any of which can be read by itself, several at once."""
 
 import contextlib
 import itertools

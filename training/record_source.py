@@ -60,7 +60,7 @@ def _record_run(writer: RecordingWriter, reader: SourceReader, meter: ShakeMeter
     block, first, stop = run.block, run.entries.start, run.entries.stop
     for frame in EXAMPLE_FRAMES:
         if (entry := frame - writer.count + first) in run.entries:
-            _write_example(writer.folder, frame, reader.view(block.picture(entry)))
+            _write_example(writer.folder, frame, reader.view(block, entry))
     for number in compared(range(run.number, run.number + len(run.entries))):
         entry = number - run.number + first
         if ends_pair(number) and entry > first and entry in block.shifts:
@@ -68,7 +68,7 @@ def _record_run(writer: RecordingWriter, reader: SourceReader, meter: ShakeMeter
         elif not ends_pair(number) and entry + 1 < stop and entry + 1 in block.shifts:
             continue  # measured with the next one
         else:
-            shift = meter.push(number, reader.view(block.picture(entry)))
+            shift = meter.push(number, reader.view(block, entry))
         note_shift(writer, writer.count + entry - first, shift)
     writer.extend(
         block.frames[first:stop],

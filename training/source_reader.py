@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,9 +23,7 @@ from fishrt.video.resample import Placement, Resampler
 from fishrt.video.source import DamagedPictureError, IndexedSource, RecordedSource
 from training.picture_block import PictureBlock
 from training.picture_blocks import blocks_ahead
-
-# From so many pixels on, pictures are made grey by the thread that makes frames.
-LARGE_PICTURE = 1 << 18
+from training.video_blocks import blocks_in_order
 
 
 class Seen(NamedTuple):
@@ -159,8 +158,11 @@ class SourceReader:
 
     @property
     def in_blocks(self) -> bool:
-        """Whether `runs` can be used, which is quicker than `frames`."""
-        return isinstance(self._source, IndexedSource) and self._preprocess.deflicker is None
+        """Whether `runs` can be used, and is quicker than `frames`."""
+        if self._preprocess.deflicker is not None:  # it must see just the pictures that are taken
+            return False
+        # a block makes frames of all its pictures, of which a fast video has too many
+        return isinstance(self._source, IndexedSource) or not self._resampler.chooses
 
     @property
     def placed(self) -> int:
@@ -175,11 +177,7 @@ class SourceReader:
         Raises:
             SourceError: If the source fails.
         """
-        info = self._source.info
-        small = info.width * info.height < LARGE_PICTURE
-        # a large one keeps the only thread that decodes busy enough
-        early = small or isinstance(self._source, IndexedSource)
-        with decoded_ahead(self._source, self._look if early else _as_it_is) as pictures:
+        with decoded_ahead(self._source, self._look) as pictures:
             while not self._enough:
                 try:
                     picture = next(pictures, None)
@@ -188,14 +186,13 @@ class SourceReader:
                     continue
                 if picture is None:
                     break
-                seen = picture if isinstance(picture, Seen) else self._look(picture)
-                repeats = self._placed(seen.timestamp)
+                repeats = self._placed(picture.timestamp)
                 if repeats is not None:
-                    yield seen, repeats
+                    yield picture, repeats
         self.tally.ended_early = self._source.ended_early
 
     def runs(self) -> Iterator[Run]:
-        """The frames, many at once, of a source for which `in_blocks` holds.
+        """The frames, many at once, where `in_blocks` says so.
 
         They are the same as with `frames`, and the tally counts the pictures of a run as taken
         when it is handed out.
@@ -204,9 +201,9 @@ class SourceReader:
             SourceError: If the source fails.
             ConfigError: If the background has another size than the pictures.
         """
-        assert isinstance(self._source, IndexedSource)
-        digest = hashlib.sha256() if not self.tally.pictures else None
-        with blocks_ahead(self._source, self._preprocess, self._likely_number) as blocks:
+        files = isinstance(self._source, IndexedSource)
+        digest = hashlib.sha256() if files and not self.tally.pictures else None
+        with self._blocks() as blocks:
             for block in blocks:
                 if self._enough:
                     digest = None
@@ -219,18 +216,27 @@ class SourceReader:
                 else:
                     yield from self._one_by_one(block)
         self.tally.ended_early = self._source.ended_early
-        if digest and self._source.alphabetical:
+        if digest and isinstance(self._source, IndexedSource) and self._source.alphabetical:
             self.sha256 = digest.hexdigest()
 
-    def view(self, picture: int) -> NDArray[np.uint8]:
-        """The grey picture within the region of interest, uint8 `(H, W)`, read anew.
+    def view(self, block: PictureBlock, entry: int) -> NDArray[np.uint8]:
+        """The grey picture within the region of interest, uint8 `(H, W)`.
 
         Args:
-            picture: Which picture of the source, for which `in_blocks` holds.
+            block: A block of a run of this reader.
+            entry: Which of its entries.
         """
+        if block.views is not None:
+            return block.views[entry]
         assert isinstance(self._source, IndexedSource)
+        picture = block.picture(entry)
         part = self._source.part(range(picture, picture + 1))
         return self._preprocess.view(part.decoded(picture, part.encoded(picture)).image)
+
+    def _blocks(self) -> AbstractContextManager[Iterator[PictureBlock]]:
+        if isinstance(self._source, IndexedSource):
+            return blocks_ahead(self._source, self._preprocess, self._likely_number)
+        return blocks_in_order(self._source, self._preprocess, self.tally.pictures)
 
     def _one_by_one(self, block: PictureBlock) -> Iterator[Run]:
         entry = 0
@@ -357,10 +363,6 @@ class SourceReader:
             f"{self.tally.name} is not what it was when this recording was begun; begin anew with "
             "--restart."
         )
-
-
-def _as_it_is(picture: SourceFrame) -> Seen | SourceFrame:
-    return picture
 
 
 def source_sha256(name: str, kind: SourceKind) -> str | None:

@@ -22,7 +22,7 @@ from fishrt.video.source import (
     VideoSource,
 )
 
-WORKERS = min(os.cpu_count() or 1, 8)  # OpenCV and zlib-ng work without holding the interpreter
+WORKERS = min(os.cpu_count() or 1, 8)  # OpenCV and libdeflate work without holding the interpreter
 # Pictures are handed over in blocks of so many: a queue for each would take longer than a small
 # picture. Fewer of larger ones, which are soon out of the cache, and of slow ones.
 BLOCK_PICTURES, BLOCK_BYTES, BLOCK_SECONDS = 16, 2 * 1024**2, 0.05
@@ -73,6 +73,21 @@ class OneByOne(Iterator[_Seen], Generic[_Seen]):
             self._over = _is_last(item)
             raise item
         return cast(_Seen, item)
+
+    def next_block(self) -> list[_Seen | SourceError]:
+        """Whatever was handed over together, errors in their places; empty at the end.
+
+        Not to be mixed with `__next__`, which says what comes after an error.
+        """
+        items: list[_Seen | SourceError] = []
+        while not self._over and not items:
+            for item in self._next_block():
+                if self._taken:
+                    self._taken()
+                self._over = self._over or _is_last(item)
+                if item is not None:
+                    items.append(item)
+        return items
 
     def stop(self) -> None:
         """Gives nothing more."""
@@ -172,7 +187,7 @@ def _is_last(item: object) -> bool:
 @contextlib.contextmanager
 def decoded_ahead(
     source: VideoSource, look: Callable[[SourceFrame], _Seen], *, capacity: int | None = None
-) -> Iterator[Iterator[_Seen]]:
+) -> Iterator[OneByOne[_Seen]]:
     """Reads a source in threads, some pictures ahead of whoever takes them.
 
     Args:
@@ -183,7 +198,7 @@ def decoded_ahead(
         capacity: Pictures that may wait, at least 1; None for as many as do the memory no harm.
 
     Yields:
-        What `look` gave, in the order of the pictures; see `OneByOne`.
+        What `look` gave, in the order of the pictures.
     """
     if capacity is None:
         capacity = pictures_ahead(source.info, in_pool=isinstance(source, IndexedSource))

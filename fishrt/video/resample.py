@@ -118,6 +118,12 @@ class Resampler:
         """Number of slots so far: the index of the last one plus one."""
         return self._expected
 
+    @property
+    def chooses(self) -> bool:
+        """Whether the source declares so many frames a second that some of them fill no slot."""
+        interval = self._declared_interval
+        return interval is not None and interval * self._fps <= FAST_SOURCE_SLOTS
+
     def push(self, timestamp: float) -> Placement:
         """Places the next picture.
 
@@ -151,9 +157,8 @@ class Resampler:
             Whether that is so; if not, nothing was done. It may be False without need: at the
             beginning, and for a fast source or one without a declared frame rate.
         """
-        interval = self._declared_interval
-        fast = interval is None or interval * self._fps <= FAST_SOURCE_SLOTS
-        if fast or not self._expected or not len(timestamps):
+        unknown = self._declared_interval is None
+        if unknown or self.chooses or not self._expected or not len(timestamps):
             return False
         pauses = timestamps - np.concatenate(([self._previous], timestamps[:-1]))
         slots = self._expected + np.arange(len(timestamps))
