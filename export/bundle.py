@@ -108,25 +108,7 @@ def export_run(
         )
         kept = save_reference(scratch, reference.stretch, reference.kept)
         save_background(scratch, run.background)
-        save_metadata(
-            scratch,
-            BundleMetadata(
-                format_version=FORMAT_VERSION,
-                fishrt_version=__version__,
-                name=folder.name,
-                config=run.config,
-                graphs=stored,
-                reference=StoredFile(file=kept.name, sha256=sha256_of(kept)),
-                states=run.model.state_specs,
-                threshold=operating_threshold(run),
-                decision=run.decision,
-                trained_on=_named_only(run.trained_on),
-                footage=run.footage,
-                # the decision is told once
-                evaluation={k: v for k, v in run.evaluation.items() if k != "decision"},
-                parity={**parity.record(), "computed_by": describe_software()},
-            ),
-        )
+        save_metadata(scratch, _metadata(run, folder.name, stored, kept, parity))
         size = sum(path.stat().st_size for path in scratch.iterdir())
     nodes = {
         graph_file(kind, precision): len(model.graph.node)
@@ -134,6 +116,27 @@ def export_run(
         for kind, model in kinds.items()
     }
     return Export(folder, parity, nodes, size)
+
+
+def _metadata(
+    run: Run, name: str, graphs: tuple[GraphFile, ...], reference: Path, parity: ParityReport
+) -> BundleMetadata:
+    return BundleMetadata(
+        format_version=FORMAT_VERSION,
+        fishrt_version=__version__,
+        name=name,
+        config=run.config,
+        graphs=graphs,
+        reference=StoredFile(file=reference.name, sha256=sha256_of(reference)),
+        states=run.model.state_specs,
+        threshold=operating_threshold(run),
+        decision=run.decision,
+        trained_on=_named_only(run.trained_on),
+        footage=run.footage,
+        # the decision is told once
+        evaluation={k: v for k, v in run.evaluation.items() if k != "decision"},
+        parity={**parity.record(), "computed_by": describe_software()},
+    )
 
 
 def _named_only(trained_on: TrainedOn | None) -> TrainedOn | None:

@@ -10,6 +10,14 @@ class TrainMode(enum.StrEnum):
     STREAM = "stream"
 
 
+class Strategy(enum.StrEnum):
+    """How training is spread over devices."""
+
+    NONE = "none"
+    MIRRORED = "mirrored"
+    MULTI_WORKER = "multi-worker"
+
+
 class GraphPrecision(enum.StrEnum):
     """What a graph's convolutions compute in; cell states and probabilities are always float32."""
 

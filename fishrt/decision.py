@@ -149,11 +149,10 @@ def choose_again(decision: Decision, per_minute: float) -> Decision | None:
     best = max(
         bearable, key=lambda point: (point.share_caught or 0.0, -point.false_alarms_per_minute)
     )
-    share = decision.release / decision.threshold if decision.threshold else 0.0
     return decision.model_copy(
         update={
             "threshold": best.threshold,
-            "release": share * best.threshold,
+            "release": decision.rule.at(best.threshold).release,
             "false_alarms_asked": per_minute,
             "on_that_footage": best,
         }

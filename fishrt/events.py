@@ -13,7 +13,7 @@ at most one burst.
 import enum
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,11 @@ class DecisionRule:
             raise ValueError("release must lie between 0 and the threshold.")
         if self.debounce < 1 or self.refractory < 0:
             raise ValueError("debounce must be at least 1 and refractory at least 0.")
+
+    def at(self, threshold: float) -> "DecisionRule":
+        """The same rule at another threshold, of which release keeps its share."""
+        share = min(self.release / self.threshold, 1.0) if self.threshold else 0.0
+        return replace(self, threshold=threshold, release=share * threshold)
 
 
 @dataclass(frozen=True)
@@ -228,6 +233,24 @@ class EventScores:
     def median_lead(self) -> float:
         """Median of the lead times in seconds; NaN if nothing was caught."""
         return float(np.median(self.lead_seconds)) if self.lead_seconds else float("nan")
+
+
+FEW_BURSTS = 5
+"""Up to so many "half of them" would be odd to say."""
+
+
+def lead_words(caught: int, median_s: float) -> str:
+    """How long before the bursts their alarms came.
+
+    Args:
+        caught: Bursts that were announced, at least 1.
+        median_s: Median of the times in seconds.
+    """
+    if caught == 1:
+        return f"{median_s:.1f} s ahead"
+    if caught <= FEW_BURSTS:
+        return f"{median_s:.1f} s ahead in the median"
+    return f"half of them {median_s:.1f} s ahead or more"
 
 
 @dataclass(frozen=True)

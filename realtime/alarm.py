@@ -1,6 +1,6 @@
 """The alarm: the decision rule at every frame, also where forecasts come every few frames."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fishrt.bundle import Bundle
 from fishrt.decision import USUAL, Decision, choose_again
@@ -128,12 +128,7 @@ def _base_rule(bundle: Bundle, wishes: AlarmWishes) -> DecisionRule:
     if decision is None:
         asked = wishes.threshold
         return USUAL(bundle.metadata.threshold if asked is None else asked)
-    if wishes.threshold is None:
-        return decision.rule
-    share = decision.release / decision.threshold if decision.threshold else 0.0
-    return replace(
-        decision.rule, threshold=wishes.threshold, release=min(share, 1.0) * wishes.threshold
-    )
+    return decision.rule if wishes.threshold is None else decision.rule.at(wishes.threshold)
 
 
 def _for_false_alarms(name: str, decision: Decision | None, per_minute: float) -> Decision:

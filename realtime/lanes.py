@@ -129,11 +129,6 @@ class LaneSchedule:
         """Whether every frame has the same work, rather than some frames all of it."""
         return math.gcd(self.frames_per_step, self.every) == 1
 
-    def is_due(self, frame: int) -> bool:
-        """Whether a window ends at this frame."""
-        last = self.steps * self.frames_per_step - 1
-        return frame >= last and (frame - last) % self.every == 0
-
     def at(self, frame: int) -> LaneStep | None:
         """What to do when `frame` (from 0 after a reset) has arrived, or None for nothing."""
         begin = frame - (self.frames_per_step - 1)  # first frame of the time step ending here

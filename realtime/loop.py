@@ -1,28 +1,24 @@
 """The live loop: place by timestamp, preprocess, forecast, hand to the sinks."""
 
-import contextlib
 import enum
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fishrt.events import DecisionRule, Edge
 from fishrt.motion import frame_change
-from fishrt.preprocess import Preprocessor
 from fishrt.video.resample import GAP_INTERVALS, Resampler
 from realtime.alarm import Alarm
 from realtime.capture import Capture, Captured, Policy
 from realtime.event import Event, EventKind
 from realtime.forecast import Forecast, Reason
 from realtime.keeping_up import MAX_LAG_S, KeepUp
-from realtime.lanes import Forecaster
 from realtime.pipeline import Evaluated, FramePipeline
 from realtime.scoring import UNSCORED, Scoring
-from realtime.sinks.outbox import Outbox
-from realtime.sinks.sink import Sink
+from realtime.sinks.outlets import Outlets
 from realtime.stats import LiveStats
 from realtime.update import Update
 
@@ -45,38 +41,32 @@ class LiveLoop:
         self,
         capture: Capture,
         resampler: Resampler,
-        preprocessor: Preprocessor,
-        forecaster: Forecaster,
-        sinks: Sequence[Sink],
+        pipeline: FramePipeline,
+        outlets: Outlets,
         stats: LiveStats,
         rule: DecisionRule,
         scoring: Scoring | None = None,
-        outbox: Outbox | None = None,
     ) -> None:
         """Connects the parts; `run` runs them.
 
         Args:
             capture: Where pictures come from; started by the caller.
             resampler: Places pictures on the model's frames.
-            preprocessor: From picture to frame.
-            forecaster: From frame to probability.
-            sinks: Where forecasts go, in this order.
+            pipeline: From picture to frame, and from frame to probability.
+            outlets: Where forecasts and events go.
             stats: What is counted.
             rule: When probabilities become an alarm, and when it ends.
             scoring: Learns what came true, or None.
-            outbox: Where other threads leave events, or None.
         """
         self._capture = capture
         self._resampler = resampler
-        self._pipeline = FramePipeline(preprocessor, forecaster)
-        self._forecaster = forecaster
-        self._sinks = sinks
+        self._pipeline = pipeline
+        self._outlets = outlets
         self._stats = stats
         self._alarm = Alarm(rule)
         self._scoring = scoring
         self._keep_up = KeepUp(resampler.fps)
         self._skips_told = -math.inf
-        self._outbox = outbox
         self._before: NDArray[np.uint8] | None = None
         self._shown: Captured | None = None
         self._taken_at = math.inf  # when the last picture was, on the monotonic clock
@@ -100,12 +90,11 @@ class LiveLoop:
 
     def _run(self, stop: Callable[[], bool], frame_limit: int | None) -> LoopEnd:
         while not stop():
-            for event in self._outbox.drain() if self._outbox else ():
-                self.tell(event)
+            self._outlets.tell_waiting()
             captured = self._capture.get(GET_TIMEOUT_S)
             self._stats.losses = self._capture.losses
             for event in self._capture.events():
-                self.tell(event)
+                self._outlets.tell(event)
             if captured is not None:
                 self._taken_at = captured.monotonic
                 self._take(captured, frame_limit)
@@ -155,12 +144,12 @@ class LiveLoop:
                 "forecast until it has caught up; if this happens again and again, use a larger "
                 "--every or stop other programs"
             )
-            self.tell(Event(EventKind.WARNING, time.time(), text, values={"lag_s": lag_s}))
+            self._outlets.tell(Event(EventKind.WARNING, time.time(), text, values={"lag_s": lag_s}))
         return False
 
     def _hand_on(self, evaluated: Evaluated, captured: Captured, began: float | None) -> None:
         """Says what there is to say about a frame; `began` is None if it was not evaluated."""
-        self._stats.filled = self._forecaster.filled
+        self._stats.filled = self._pipeline.filled
         latency_s = time.monotonic() - captured.monotonic
         reason = self._reason(evaluated, latency_s)
         edge = self._alarm.push(evaluated.slot, evaluated.outcome.probability, reason)
@@ -168,21 +157,9 @@ class LiveLoop:
         work_ms = None if began is None else (time.perf_counter() - began) * 1000.0
         self._stats.count(forecast, work_ms)
         scored = self._scoring.push(forecast, evaluated.frame) if self._scoring else UNSCORED
-        update = Update(forecast, captured.picture.image, evaluated.frame, scored.truth)
-        for sink in self._sinks:
-            sink.write(update)
+        self._outlets.write(Update(forecast, captured.picture.image, evaluated.frame, scored.truth))
         for event in (*self._alarm_events(forecast, edge), *scored.events):
-            self.tell(event)
-
-    def tell(self, event: Event) -> None:
-        """Hands an event to all sinks, in their order, whatever one of them says.
-
-        Raises:
-            OutputError: If a sink fails, after all were told.
-        """
-        with contextlib.ExitStack() as stack:
-            for sink in reversed(self._sinks):
-                stack.callback(sink.event, event)
+            self._outlets.tell(event)
 
     def _end_alarm_in_silence(self) -> None:
         """Ends an alarm for which no new picture stands; frames alone would not, as none come."""
@@ -199,7 +176,7 @@ class LiveLoop:
     def _end_alarm(self, why: str) -> None:
         if self._alarm.forget() is Edge.END:
             text = f"alarm over: {why}"
-            self.tell(Event(EventKind.ALARM_END, time.time(), text, self._alarm.frame))
+            self._outlets.tell(Event(EventKind.ALARM_END, time.time(), text, self._alarm.frame))
 
     def _reason(self, evaluated: Evaluated, latency_s: float) -> Reason | None:
         # a file waits for us, so nothing in it is ever late; a repeated picture is old by nature

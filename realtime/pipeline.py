@@ -59,6 +59,11 @@ class FramePipeline:
         self._frame: NDArray[np.uint8] | None = None
         self._joined = False
 
+    @property
+    def filled(self) -> int:
+        """Consecutive frames in the window by now, at most those of a whole clip."""
+        return self._forecaster.filled
+
     def push(
         self,
         picture: SourceFrame,

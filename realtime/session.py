@@ -22,10 +22,12 @@ from realtime.lanes import CarriedState, ExactLanes, Forecaster
 from realtime.loop import LiveLoop, LoopEnd
 from realtime.modes import checked_mode
 from realtime.options import LiveOptions
+from realtime.pipeline import FramePipeline
 from realtime.replay import is_recording, open_replay
+from realtime.run_view import RunView
 from realtime.scoreboard.scoreboard import Scoreboard
 from realtime.sinks.open import make_sinks
-from realtime.sinks.outbox import Outbox
+from realtime.sinks.outlets import Outlets
 from realtime.sinks.queued import QueuedSink, SinkReport
 from realtime.sinks.sink import Sink, close_all
 from realtime.sinks.status import StatusSink
@@ -39,7 +41,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class _Session:
-    """What a run consists of before its sinks are open.
+    """What a run consists of.
 
     Attributes:
         options: What the user asked for.
@@ -51,7 +53,7 @@ class _Session:
         rule: When an alarm starts and ends.
         stats: What is counted.
         scoreboard: Learns what came true.
-        outbox: Where other threads leave events.
+        outlets: Takes the sinks one after another, as they are opened.
         say: Takes the sentences for the user at the start.
     """
 
@@ -64,7 +66,7 @@ class _Session:
     rule: DecisionRule
     stats: LiveStats
     scoreboard: Scoreboard
-    outbox: Outbox
+    outlets: Outlets
     say: Say
 
 
@@ -87,9 +89,9 @@ def run_live(
         MissingExtraError: If a sink's library is not installed.
     """
     session = _open_session(options, say)
-    sinks: list[Sink] = []
+    sinks = session.outlets.sinks
     with StopRequest() as request, closing(session.capture, sinks):
-        budget, loop = _put_together(session, sinks, console)
+        budget, loop = _put_together(session, console)
         try:
             end = loop.run(_stop_asked(request, sinks), options.frames)
         finally:
@@ -137,21 +139,13 @@ def _open_session(options: LiveOptions, say: Say) -> _Session:
         rule=wished_rule(bundle, options.alarm),
         stats=LiveStats(clip.fps, clip.geometry.frames),
         scoreboard=make_scoreboard(bundle),
-        outbox=Outbox(),
+        outlets=Outlets(),
         say=say,
     )
 
 
-def _put_together(
-    session: _Session, sinks: list[Sink], console: Console
-) -> tuple[Budget, LiveLoop]:
-    """Starts the capture, measures the work of a frame, and opens the sinks, in this order.
-
-    Args:
-        session: What is open.
-        sinks: Takes the sinks one after another, so that those open are closed if one fails.
-        console: Where the status goes.
-    """
+def _put_together(session: _Session, console: Console) -> tuple[Budget, LiveLoop]:
+    """Starts the capture, measures the work of a frame, and opens the sinks, in this order."""
     options, source, capture = session.options, session.source, session.capture
     fps = session.bundle.metadata.config.clip.fps
     if source.info.is_live:
@@ -160,7 +154,7 @@ def _put_together(
         session.bundle, session.mode, options, paced_fps(options, fps, source)
     )
     # not before the backend is open: a failure must leave no empty log, which a retry refuses
-    _open_sinks(session, sinks, console)
+    _open_sinks(session, console)
     session.say(budget.sentence(capture.policy, paced=is_paced(options, source)))
     if source.info.is_live:
         capture.discard()
@@ -169,29 +163,33 @@ def _put_together(
     loop = LiveLoop(
         capture,
         resampler_of(source, fps, options.request),
-        session.preprocessor,
-        forecaster,
-        sinks,
+        FramePipeline(session.preprocessor, forecaster),
+        session.outlets,
         session.stats,
         session.rule,
         session.scoreboard,
-        session.outbox,
     )
     return budget, loop
 
 
-def _open_sinks(session: _Session, sinks: list[Sink], console: Console) -> None:
-    """Opens the page and what else was asked for."""
-    options, threshold, stats = session.options, session.rule.threshold, session.stats
-    outbox, scores = session.outbox, session.scoreboard.snapshot
+def _open_sinks(session: _Session, console: Console) -> None:
+    """Opens the page and what else was asked for; those open are closed if one fails."""
+    options, metadata, sinks = session.options, session.bundle.metadata, session.outlets.sinks
+    run = RunView(
+        config=metadata.config,
+        threshold=session.rule.threshold,
+        policy=session.capture.policy,
+        figures=session.stats.snapshot,
+        scores=session.scoreboard.snapshot,
+        outbox=session.outlets.outbox,
+    )
     if options.web is not None:
         from realtime.web.open import open_page  # its library is an extra
 
-        page = open_page(options, options.web, session.bundle, threshold, stats, outbox.put, scores)
+        page = open_page(options, options.web, metadata.name, run)
         sinks.append(page)
         session.say(page.sentence)
-    config, policy = session.bundle.metadata.config, session.capture.policy
-    sinks += make_sinks(options, config, threshold, policy, stats, console, outbox, scores)
+    sinks += make_sinks(options, run, console)
 
 
 def raise_sink_failure(reports: Sequence[SinkReport]) -> None:

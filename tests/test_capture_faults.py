@@ -37,7 +37,9 @@ from realtime.capture.watched import resampler_of, watched_capture
 from realtime.event import Event, EventKind
 from realtime.keeping_up import CATCH_UP_S, MAX_LAG_S
 from realtime.loop import LiveLoop, LoopEnd
+from realtime.pipeline import FramePipeline
 from realtime.sinks.outbox import Outbox
+from realtime.sinks.outlets import Outlets
 from realtime.sinks.peers.open import open_peer
 from realtime.sinks.queued import WhenFull
 from realtime.sinks.sink import Sink
@@ -81,9 +83,8 @@ class Drill:
         self.loop = LiveLoop(
             self.capture,
             self.resampler,
-            preprocessor or Preprocessor(HEIGHT, WIDTH),
-            CountingForecaster(),
-            [self.sink, *sinks],
+            FramePipeline(preprocessor or Preprocessor(HEIGHT, WIDTH), CountingForecaster()),
+            Outlets([self.sink, *sinks]),
             self.stats,
             rule,
         )
@@ -660,9 +661,8 @@ def in_a_world(monkeypatch: pytest.MonkeyPatch, world: World) -> ListSink:
     LiveLoop(
         world,  # type: ignore[arg-type]
         resampler_of(source, FPS, CameraRequest()),  # type: ignore[arg-type]
-        Preprocessor(HEIGHT, WIDTH),
-        CountingForecaster(on_push=world.work),
-        [sink],
+        FramePipeline(Preprocessor(HEIGHT, WIDTH), CountingForecaster(on_push=world.work)),
+        Outlets([sink]),
         LiveStats(FPS, CLIP),
         DecisionRule(1.0, 1.0),
     ).run(lambda: False)

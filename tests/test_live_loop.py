@@ -21,7 +21,9 @@ from realtime.forecast import Forecast, Reason
 from realtime.keeping_up import MAX_LAG_S
 from realtime.lanes import Outcome
 from realtime.loop import LiveLoop, LoopEnd
+from realtime.pipeline import FramePipeline
 from realtime.session import closing
+from realtime.sinks.outlets import Outlets
 from realtime.sinks.sink import close_all
 from realtime.stats import LiveStats
 from realtime.update import Update
@@ -131,9 +133,8 @@ class Run:
         self.loop = LiveLoop(
             capture,
             Resampler(FPS, capture.info.declared_fps),
-            Preprocessor(HEIGHT, WIDTH),
-            forecaster or CountingForecaster(),
-            self.sinks,
+            FramePipeline(Preprocessor(HEIGHT, WIDTH), forecaster or CountingForecaster()),
+            Outlets(self.sinks),
             self.stats,
             rule or DecisionRule(threshold, threshold),
         )
@@ -256,11 +257,9 @@ def test_a_sink_that_fails_keeps_no_event_from_the_others() -> None:
             raise OutputError("the sink is full.")
 
     good = ListSink()
-    run = Run(ScriptedSource(at(*range(9))), sinks=[Failing(), good])
     with pytest.raises(OutputError, match="the sink is full"):
-        run.loop.tell(Event(EventKind.WARNING, 0.0, "mind"))
+        Outlets([Failing(), good]).tell(Event(EventKind.WARNING, 0.0, "mind"))
     assert [event.text for event in good.events] == ["mind"]
-    run.capture.stop()
 
 
 def test_the_change_since_the_frame_before_is_in_the_line() -> None:

@@ -22,6 +22,8 @@ from realtime.capture import Policy
 from realtime.forecast import Forecast, Reason
 from realtime.options import LiveOptions
 from realtime.overlay import BURST, FOOTER_HEIGHT, FRAME_WIDTH, TRACE_SECONDS, Overlay, state_text
+from realtime.run_view import RunView
+from realtime.scoreboard.snapshot import ScoreSnapshot
 from realtime.sinks.jsonl import JsonlSink
 from realtime.sinks.open import make_sinks
 from realtime.sinks.outbox import Outbox
@@ -52,6 +54,10 @@ def said(frame: int = 7, probability: float | None = 0.2, **changes: object) -> 
 
 def update(forecast: Forecast, picture: np.ndarray) -> Update:
     return Update(forecast, picture, np.zeros((2, 2), np.uint8))
+
+
+def a_run(policy: Policy) -> RunView:
+    return RunView(Config(), 0.5, policy, figures, ScoreSnapshot, Outbox())
 
 
 def figures() -> StatsSnapshot:
@@ -403,15 +409,7 @@ def test_without_a_python_to_try_it_no_window_is_opened(monkeypatch: pytest.Monk
 @pytest.mark.parametrize("window", [True, False])
 def test_the_window_is_a_sink_only_when_wanted_and_the_status_comes_last(window: bool) -> None:
     console = Console(file=open(os.devnull, "w"), force_terminal=False)  # noqa: SIM115, PTH123
-    sinks = make_sinks(
-        LiveOptions(window=window),
-        Config(),
-        0.5,
-        Policy.KEEP_UP,
-        LiveStats(FPS, 120),
-        console,
-        Outbox(),
-    )
+    sinks = make_sinks(LiveOptions(window=window), a_run(Policy.KEEP_UP), console)
     assert [type(sink) for sink in sinks] == ([WindowSink] if window else []) + [StatusSink]
     for sink in sinks:
         sink.close()
@@ -425,14 +423,14 @@ def test_sinks_that_were_opened_are_closed_when_a_later_one_cannot_be(
     monkeypatch.setattr(VideoRecorder, "close", lambda self: closed.append(self) or close(self))
     options = LiveOptions(outputs=(str(tmp_path / "none" / "log"),), record=tmp_path / "o.mp4")
     with pytest.raises(OutputError, match="folder does not exist"):
-        make_sinks(options, Config(), 0.5, Policy.KEEP_UP, LiveStats(FPS, 120), Console(), Outbox())
+        make_sinks(options, a_run(Policy.KEEP_UP), Console())
     assert [type(sink) for sink in closed] == [VideoRecorder]
 
 
 def test_a_start_that_fails_leaves_no_file(tmp_path: Path) -> None:
     options = LiveOptions(outputs=(str(tmp_path / "log.jsonl"),), record=tmp_path / "o.gif")
     with pytest.raises(OutputError, match=r"ends with \.mp4"):
-        make_sinks(options, Config(), 0.5, Policy.KEEP_UP, LiveStats(FPS, 120), Console(), Outbox())
+        make_sinks(options, a_run(Policy.KEEP_UP), Console())
     assert not list(tmp_path.iterdir())
 
 
@@ -441,9 +439,7 @@ def test_nothing_is_written_into_the_footage(tmp_path: Path) -> None:
     for footage in ({"camera": str(tmp_path)}, {"replay": str(tmp_path)}):
         options = LiveOptions(outputs=(log,), **footage)
         with pytest.raises(OutputError, match="lies within the footage"):
-            make_sinks(
-                options, Config(), 0.5, Policy.EVERY_FRAME, LiveStats(FPS, 120), Console(), Outbox()
-            )
+            make_sinks(options, a_run(Policy.EVERY_FRAME), Console())
     assert not list(tmp_path.iterdir())
 
 
@@ -454,9 +450,7 @@ def test_the_footage_is_never_written_over(tmp_path: Path, option: str) -> None:
     target = {"outputs": (str(footage),), "events": str(footage)}.get(option, footage)
     options = LiveOptions(camera=str(footage), overwrite=True, **{option: target})
     with pytest.raises(OutputError, match="is the footage itself"):
-        make_sinks(
-            options, Config(), 0.5, Policy.EVERY_FRAME, LiveStats(FPS, 120), Console(), Outbox()
-        )
+        make_sinks(options, a_run(Policy.EVERY_FRAME), Console())
     assert footage.read_bytes() == b"precious"
 
 

@@ -26,10 +26,12 @@ from realtime.event import Event, EventKind
 from realtime.forecast import Forecast, Reason
 from realtime.loop import LiveLoop
 from realtime.modes import open_forecaster
+from realtime.pipeline import FramePipeline
 from realtime.scoreboard.scoreboard import NO_REFERENCE, Scoreboard
 from realtime.scoreboard.skill import bin_of
 from realtime.scoreboard.snapshot import EventFigures, ScoreSnapshot, SkillFigures
 from realtime.scoreboard.wording import score_lines, score_parts
+from realtime.sinks.outlets import Outlets
 from realtime.sinks.scores import ScoreSink
 from realtime.stats import LiveStats
 from realtime.update import Truth, Update
@@ -122,9 +124,11 @@ def run(bundle: Bundle, frames: NDArray[np.uint8], every: int, rule: DecisionRul
     loop = LiveLoop(
         capture,
         Resampler(FPS, FPS),
-        Preprocessor(GEOMETRY.height, GEOMETRY.width),
-        open_forecaster(bundle, bundle.metadata.trained_for, every, 1),
-        [kept],
+        FramePipeline(
+            Preprocessor(GEOMETRY.height, GEOMETRY.width),
+            open_forecaster(bundle, bundle.metadata.trained_for, every, 1),
+        ),
+        Outlets([kept]),
         LiveStats(FPS, GEOMETRY.frames),
         rule,
         scoreboard,

@@ -47,9 +47,11 @@ def test_exact_lanes_equal_the_clip_graph(tmp_path_factory, steps, channels, eve
     schedule = LaneSchedule(steps, channels, every)
     forecaster = ExactLanes(load_stepper(bundle, schedule.lanes, ONE_THREAD), geometry, every)
     frames = footage(geometry.frames + 9, geometry, seed)
+    due = range(geometry.frames - 1, len(frames), every)
     for i, frame in enumerate(frames):
         outcome = forecaster.push(frame)
-        if schedule.is_due(i):
+        assert (outcome.probability is not None) == (i in due)
+        if i in due:
             expected = clip_probability(bundle, frames, i)
             assert outcome.probability == pytest.approx(expected, abs=1e-6)
             assert 0.0 < expected < 1.0

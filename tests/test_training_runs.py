@@ -15,11 +15,11 @@ import pytest
 
 pytest.importorskip("keras", reason="the train extra is not installed")
 
+from fishrt.choices import Strategy
 from fishrt.config import find_config, load_config
 from fishrt.errors import TrainingError
 from fishrt.recording import load_recording
 from fishrt.simulate import TankSpec
-from fishrt.strategy import Strategy
 from training.devices import make_strategy, step_seconds
 from training.evaluation import run_candidate
 from training.fit import FitOptions, fit

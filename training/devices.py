@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from fishrt.choices import Strategy
 from fishrt.config import Compiler, FramesOn
 from fishrt.errors import TrainingError
-from fishrt.strategy import Strategy
 
 XLA_ROUNDS = 3
 XLA_MARGIN = 0.95

@@ -174,8 +174,6 @@ def live(
 
     Stops at the end of the footage, after --frames, on Ctrl-C, or when the window is closed.
     """
-    import sys
-
     from realtime.stopping import interruptible
 
     context.with_resource(interruptible())  # until the run takes them: importing takes a while
@@ -197,17 +195,7 @@ def live(
 
     if camera is not None and replay is not None:
         raise typer.BadParameter("give either --camera or --replay.", param_hint="--replay")
-    outputs = tuple(output or ())
-    if not outputs and not as_json and not sys.stdout.isatty():
-        outputs = ("-",)
-    if as_json and "-" in outputs:
-        raise typer.BadParameter("--json and --output - would both write to stdout.")
-    if scores == "-" and (as_json or "-" in outputs):
-        raise typer.BadParameter("--scores - and another output would both write to stdout.")
-    if events == "-":
-        raise typer.BadParameter(
-            "stdout belongs to the forecasts; name a file.", param_hint="--events"
-        )
+    outputs = _outputs(output, events, scores, as_json=as_json)
     address = _page_address(web)
     console = patient_console(context)
 
@@ -250,6 +238,26 @@ def live(
     )
     if summary.interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)
+
+
+def _outputs(
+    output: list[str] | None, events: str | None, scores: str | None, *, as_json: bool
+) -> tuple[str, ...]:
+    """Where the forecasts go; at most one thing can be written to stdout."""
+    import sys
+
+    outputs = tuple(output or ())
+    if not outputs and not as_json and not sys.stdout.isatty():
+        outputs = ("-",)
+    if as_json and "-" in outputs:
+        raise typer.BadParameter("--json and --output - would both write to stdout.")
+    if scores == "-" and (as_json or "-" in outputs):
+        raise typer.BadParameter("--scores - and another output would both write to stdout.")
+    if events == "-":
+        raise typer.BadParameter(
+            "stdout belongs to the forecasts; name a file.", param_hint="--events"
+        )
+    return outputs
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

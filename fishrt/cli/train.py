@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fishrt.choices import Strategy
 from fishrt.cli.options import ConfigOption, SetOption
-from fishrt.strategy import Strategy
 
 if TYPE_CHECKING:
     from rich.console import Console

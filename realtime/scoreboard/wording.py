@@ -1,10 +1,8 @@
 """The scoreboard in words: a few for the status line, a few lines for the summary."""
 
+from fishrt.events import lead_words
 from realtime.scoreboard.snapshot import EventFigures, ScoreSnapshot, SkillFigures
 from realtime.wording import count
-
-FEW = 5
-"""Up to so many bursts "half of them" would be odd to say."""
 
 
 def score_parts(scores: ScoreSnapshot) -> list[str]:
@@ -66,7 +64,7 @@ def _signed(value: float | None) -> str:
 def _event_line(events: EventFigures) -> str:
     text = f"{events.caught} of {count(events.bursts, 'burst')} announced"
     if events.median_lead_s is not None:
-        text += f", {_lead(events.caught, events.median_lead_s)}"
+        text += f", {lead_words(events.caught, events.median_lead_s)}"
     if events.false_alarms_per_minute is not None:
         text += (
             f"; {count(events.false_alarms, 'false alarm')} "
@@ -75,12 +73,3 @@ def _event_line(events: EventFigures) -> str:
     if events.uncovered:
         text += f"; {count(events.uncovered, 'more burst')} not covered by forecasts"
     return text
-
-
-def _lead(caught: int, median_s: float) -> str:
-    """How long before the bursts their alarms came."""
-    if caught == 1:
-        return f"{median_s:.1f} s ahead"
-    if caught <= FEW:
-        return f"{median_s:.1f} s ahead in the median"
-    return f"half of them {median_s:.1f} s ahead or more"

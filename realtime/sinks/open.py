@@ -1,21 +1,18 @@
 """From what the user asked for to open sinks."""
 
 import contextlib
-from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
 
-from fishrt.config import Config
 from fishrt.errors import OutputError
 from fishrt.video.factory import absolute_source
 from realtime.capture import Policy
 from realtime.event import EventKind
 from realtime.options import LiveOptions
 from realtime.overlay import Overlay
-from realtime.scoreboard.snapshot import ScoreSnapshot
+from realtime.run_view import RunView
 from realtime.sinks.files import open_event_log, open_log, open_score_log
-from realtime.sinks.outbox import Outbox
 from realtime.sinks.peers.open import open_peer
 from realtime.sinks.queued import WhenFull
 from realtime.sinks.recording import timestamps_path
@@ -25,7 +22,6 @@ from realtime.sinks.status import StatusSink
 from realtime.sinks.video import CameraRecorder, VideoRecorder
 from realtime.sinks.video_file import can_fragment
 from realtime.sinks.window import WindowSink
-from realtime.stats import LiveStats
 
 WITHOUT_PYAV = (
     "PyAV is not installed, so a video is lost if this process is killed; install the extra video, "
@@ -33,16 +29,7 @@ WITHOUT_PYAV = (
 )
 
 
-def make_sinks(
-    options: LiveOptions,
-    config: Config,
-    threshold: float,
-    policy: Policy,
-    stats: LiveStats,
-    console: Console,
-    outbox: Outbox,
-    scores: Callable[[], ScoreSnapshot] = ScoreSnapshot,
-) -> list[Sink]:
+def make_sinks(options: LiveOptions, run: RunView, console: Console) -> list[Sink]:
     """Opens what the user asked for; the status comes last, when the forecast is out.
 
     Where pictures wait for us, files make the loop wait, and one that fails ends the run. Where
@@ -50,26 +37,21 @@ def make_sinks(
 
     Args:
         options: What the user asked for.
-        config: The model's config.
-        threshold: Probability from which on a burst is forecast.
-        policy: What gives way when the machine is too slow.
-        stats: The figures of the run.
+        run: The run that they keep or show.
         console: Where the status goes.
-        outbox: Where failures are told.
-        scores: Gives the scoreboard.
 
     Raises:
         OutputError: If one cannot be opened; those opened before it are closed again.
         ConfigError: If an address is wrong.
         MissingExtraError: If a library is not installed.
     """
-    fps = config.clip.fps
+    fps, outbox = run.fps, run.outbox
 
     def overlay() -> Overlay:
-        return Overlay(fps, threshold, config.label.horizon / fps)
+        return Overlay(fps, run.threshold, run.horizon_s)
 
     check_targets(options)
-    live = policy is Policy.KEEP_UP
+    live = run.policy is Policy.KEEP_UP
     when_full = WhenFull.DROP_OLDEST if live else WhenFull.WAIT
     failures = outbox if live else None
     recorded = {"may_drop": live, "overwrite": options.overwrite}
@@ -79,7 +61,7 @@ def make_sinks(
         if options.record is not None:
             sinks.append(
                 VideoRecorder(
-                    options.record, overlay(), stats.snapshot, fps, outbox=failures, **recorded
+                    options.record, overlay(), run.figures, fps, outbox=failures, **recorded
                 )
             )
         if options.record_raw is not None:
@@ -93,11 +75,11 @@ def make_sinks(
             sinks.append(open_event_log(options.events, options.overwrite, failures))
         if options.scores is not None:
             every = round(SCORES_EVERY_S * fps)
-            worker = ScoreSink(options.scores, scores, every, overwrite=options.overwrite)
+            worker = ScoreSink(options.scores, run.scores, every, overwrite=options.overwrite)
             sinks.append(open_score_log(options.scores, worker, failures))
         if options.window:
-            sinks.append(WindowSink(overlay(), stats.snapshot))
-        sinks.append(StatusSink(stats.snapshot, threshold, console, scores=scores))
+            sinks.append(WindowSink(overlay(), run.figures))
+        sinks.append(StatusSink(run.figures, run.threshold, console, scores=run.scores))
     except BaseException:
         close_all(sinks)
         raise

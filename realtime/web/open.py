@@ -2,46 +2,34 @@
 
 from pathlib import Path
 
-from fishrt.bundle import Bundle
 from realtime.options import LiveOptions
 from realtime.overlay import Overlay
+from realtime.run_view import RunView
 from realtime.sinks.video import VideoRecorder
-from realtime.stats import LiveStats
 from realtime.web.address import WebAddress
-from realtime.web.messages import RunFacts, Scores
-from realtime.web.recording import Tell
+from realtime.web.messages import RunFacts
 from realtime.web.sink import WebSink
 
 
-def open_page(
-    options: LiveOptions,
-    address: WebAddress,
-    bundle: Bundle,
-    threshold: float,
-    stats: LiveStats,
-    tell: Tell,
-    scores: Scores = lambda: None,
-) -> WebSink:
+def open_page(options: LiveOptions, address: WebAddress, bundle_name: str, run: RunView) -> WebSink:
     """Takes the port and serves the page.
 
     Args:
         options: What the user asked for.
         address: Where to serve.
-        bundle: What forecasts.
-        threshold: Probability from which on an alarm may start.
-        stats: The figures of the run.
-        tell: Takes what goes wrong and one sentence on it, on any thread.
-        scores: Gives the scoreboard or None, on any thread.
+        bundle_name: What forecasts.
+        run: The run that it shows.
 
     Raises:
         OutputError: If the port is in use, or there is no folder for recordings.
     """
-    config = bundle.metadata.config
-    fps, horizon = config.clip.fps, config.label.horizon
-    facts = RunFacts(options.footage, bundle.metadata.name, fps, horizon, threshold)
+    horizon = run.config.label.horizon
+    facts = RunFacts(options.footage, bundle_name, run.fps, horizon, run.threshold)
 
     def recorder(path: Path) -> VideoRecorder:
-        overlay = Overlay(fps, threshold, facts.horizon_s)
-        return VideoRecorder(path, overlay, stats.snapshot, fps, may_drop=True)
+        overlay = Overlay(run.fps, run.threshold, run.horizon_s)
+        return VideoRecorder(path, overlay, run.figures, run.fps, may_drop=True)
 
-    return WebSink(address, facts, stats.snapshot, scores, options.web_record_dir, recorder, tell)
+    return WebSink(
+        address, facts, run.figures, run.scores, options.web_record_dir, recorder, run.outbox.put
+    )

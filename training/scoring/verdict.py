@@ -3,6 +3,7 @@
 import math
 
 from fishrt.bootstrap import Interval
+from fishrt.events import lead_words
 from fishrt.metrics import ReliabilityBin
 from training.scoring.evaluate import Evaluation
 from training.scoring.rivals import FITTED, HARDEST, IN_WORDS, Rival
@@ -65,7 +66,7 @@ def events_sentence(evaluation: Evaluation) -> str:
     events = evaluation.model.events
     if events is None or not events.bursts:
         return "No whole burst lies in the scored footage, so alarms cannot be judged."
-    lead = f", half of them {events.median_lead:.1f} s ahead or more" if events.caught else ""
+    lead = f", {lead_words(events.caught, events.median_lead)}" if events.caught else ""
     return (
         f"With an alarm from a probability of {events.threshold:.2f} on, {events.caught} of "
         f"{events.bursts} bursts are announced{lead}, at {events.false_alarms_per_minute:.1f} "
