@@ -29,7 +29,7 @@ from realtime.scoreboard.scoreboard import Scoreboard
 from realtime.sinks.open import make_sinks
 from realtime.sinks.outlets import Outlets
 from realtime.sinks.queued import QueuedSink, SinkReport
-from realtime.sinks.sink import Sink, close_all
+from realtime.sinks.sink import Sink, close_all, finish_all
 from realtime.sinks.status import StatusSink
 from realtime.sinks.window import WindowSink
 from realtime.stats import LiveStats, StatsSnapshot
@@ -295,6 +295,7 @@ def closing(capture: Capture, sinks: list[Sink]) -> Iterator[None]:
     with contextlib.ExitStack() as stack:  # a Ctrl-C while the thread ends must not lose a video
         stack.callback(close_all, sinks)
         stack.callback(capture.stop)
+        stack.callback(finish_all, sinks)  # a camera that hangs must not keep them waiting
         yield
 
 

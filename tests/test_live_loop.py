@@ -604,6 +604,25 @@ def test_an_impatient_second_interrupt_still_closes_the_sinks() -> None:
     assert sink.closed == 1
 
 
+def test_a_camera_that_hangs_does_not_keep_the_sinks_waiting() -> None:
+    order: list[str] = []
+
+    class Slow(Capture):
+        def stop(self) -> None:
+            order.append("camera")
+
+    class Threaded(ListSink):
+        def finish(self) -> None:
+            order.append("asked to end")
+
+        def close(self) -> None:
+            order.append("closed")
+
+    with closing(Slow(ScriptedSource(at(0))), [Threaded()]):
+        pass
+    assert order == ["asked to end", "camera", "asked to end", "closed"]
+
+
 def test_a_sink_that_cannot_be_closed_does_not_keep_others_open() -> None:
     class Stuck(ListSink):
         def close(self) -> None:

@@ -48,6 +48,13 @@ class Finishing(Protocol):
         ...
 
 
+def finish_all(sinks: Sequence[Sink]) -> None:
+    """Asks those that have a thread to end; never waits."""
+    for sink in sinks:
+        if isinstance(sink, Finishing):
+            sink.finish()
+
+
 def close_all(sinks: Sequence[Sink]) -> None:
     """Closes all of them, whatever one of them says.
 
@@ -57,9 +64,7 @@ def close_all(sinks: Sequence[Sink]) -> None:
     Raises:
         OutputError: The first failure, after all were tried.
     """
-    for sink in sinks:
-        if isinstance(sink, Finishing):
-            sink.finish()
+    finish_all(sinks)
     with contextlib.ExitStack() as stack:
         for sink in sinks:
             stack.callback(sink.close)
