@@ -1,13 +1,14 @@
 """What the page is told, as plain values for JSON."""
 
 import math
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol
-from urllib.parse import urlsplit
 
 from fishrt import __version__
+from fishrt.video.live import without_password
 from realtime.event import Event
 from realtime.stats import StatsSnapshot
 from realtime.web.feed import SHOWN_SECONDS, Cursor, Feed, Point
@@ -15,6 +16,7 @@ from realtime.web.recording import RecordingControl
 from realtime.web.state import FORECASTS, pictures_come, state_of
 
 FIGURES_INTERVAL_S = 0.5  # percentiles and scores are worth no more work than that
+_QUERY = re.compile(r"(?<=://)(?P<place>[^?#\s\"']*)[?#][^\s\"']*")
 
 Json = dict[str, Any]
 
@@ -90,7 +92,7 @@ class Messages:
         return {
             "type": "hello",
             "version": __version__,
-            "camera": without_password(facts.camera),
+            "camera": shown_camera(facts.camera),
             "bundle": facts.bundle,
             "fps": facts.fps,
             "horizon": facts.horizon,
@@ -189,13 +191,11 @@ def _finite_value(value: Any) -> Any:
     return value
 
 
-def without_password(camera: str) -> str:
-    """A camera's address without user, password and query, which are nobody's business."""
-    if "://" not in camera:
-        return camera
-    try:
-        parts = urlsplit(camera)
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return camera.partition("://")[0] + "://..."
-    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+def shown_camera(camera: str) -> str:
+    """A camera's address without user, password and queries, which are nobody's business.
+
+    Args:
+        camera: What the user named as camera: also a pipeline, in the middle of which addresses
+            stand.
+    """
+    return _QUERY.sub(r"\g<place>", without_password(camera))
