@@ -4,7 +4,6 @@ from pathlib import Path
 
 from fishrt.errors import OutputError, output_error
 from realtime.event import EventKind
-from realtime.predict.formats import Format
 from realtime.sinks.jsonl import STDOUT, EventLog, JsonlSink, spoken_name
 from realtime.sinks.log import EventLogSink, LogSink
 from realtime.sinks.outbox import Outbox
@@ -12,6 +11,7 @@ from realtime.sinks.queued import MANY_CLOSE_S, WhenFull
 from realtime.sinks.scores import ScoreSink
 from realtime.sinks.sink import Sink
 from realtime.sinks.table import CsvSink, ParquetSink
+from realtime.table_format import Format
 from realtime.update import Update, without_pictures
 
 LINE_ROOM = 1800  # a minute at 30 frames/s: a disk may sleep, and lines are small
