@@ -138,6 +138,23 @@ def test_troubles_of_the_camera_go_before_the_forecast() -> None:
     assert state(feed) == (Mood.CALM, "Calm")
 
 
+def test_a_camera_is_frozen_until_its_picture_moves_whatever_else_is_right_again() -> None:
+    feed = Feed(FPS, HORIZON)
+    feed.add(update(forecast(0, 0.2)))
+    for kind in (EventKind.RATE, EventKind.FROZEN, EventKind.RATE_RIGHT):
+        feed.add_event(Event(kind, 0.0, kind))
+    assert state(feed) == (Mood.TROUBLE, "Frozen")
+    assert not pictures_come(feed.latest())
+    feed.add_event(Event(EventKind.CAMERA_LOST, 0.0, "lost"))
+    assert state(feed) == (Mood.TROUBLE, "Camera lost")
+    feed.add_event(Event(EventKind.CAMERA_BACK, 0.0, "back"))
+    assert state(feed) == (Mood.TROUBLE, "Frozen")
+    feed.add_event(Event(EventKind.RUNNING, 0.0, "runs"))
+    feed.add_event(Event(EventKind.RATE, 0.0, "slow"))  # pictures come, if few
+    assert state(feed) == (Mood.CALM, "Calm")
+    assert pictures_come(feed.latest())
+
+
 @dataclasses.dataclass(frozen=True)
 class Figures:
     auc: float | None
