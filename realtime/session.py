@@ -176,6 +176,8 @@ def _open_sinks(session: _Session, console: Console) -> None:
     """Opens the page and what else was asked for; those open are closed if one fails."""
     options, metadata, sinks = session.options, session.bundle.metadata, session.outlets.sinks
     run = RunView(
+        camera=options.footage,
+        bundle=metadata.name,
         config=metadata.config,
         threshold=session.rule.threshold,
         policy=session.capture.policy,
@@ -186,7 +188,7 @@ def _open_sinks(session: _Session, console: Console) -> None:
     if options.web is not None:
         from realtime.web.open import open_page  # its library is an extra
 
-        page = open_page(options, options.web, metadata.name, run)
+        page = open_page(options, options.web, run)
         sinks.append(page)
         session.say(page.sentence)
     sinks += make_sinks(options, run, console)

@@ -57,7 +57,7 @@ def update(forecast: Forecast, picture: np.ndarray) -> Update:
 
 
 def a_run(policy: Policy) -> RunView:
-    return RunView(Config(), 0.5, policy, figures, ScoreSnapshot, Outbox())
+    return RunView("0", "tiny", Config(), 0.5, policy, figures, ScoreSnapshot, Outbox())
 
 
 def figures() -> StatsSnapshot:
