@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from fishrt.config import Config
+from fishrt.display import display_exists
 from fishrt.errors import OutputError
 from realtime.capture import Policy
 from realtime.forecast import Forecast, Reason
@@ -29,7 +30,7 @@ from realtime.sinks.open import check_targets, make_sinks
 from realtime.sinks.outbox import Outbox
 from realtime.sinks.status import StatusSink, status_line
 from realtime.sinks.video import QUEUE_PICTURES, VideoRecorder
-from realtime.sinks.window import REDRAW_S, WindowSink, display_exists, window_opens, window_wanted
+from realtime.sinks.window import REDRAW_S, WindowSink, window_opens, window_wanted
 from realtime.stats import Histogram, LiveStats, StatsSnapshot
 from realtime.update import Update
 
@@ -365,6 +366,8 @@ def test_a_recorder_stops_before_the_disk_is_full(
         ("linux", {"WAYLAND_DISPLAY": "wayland-0"}, True),
         ("darwin", {}, True),
         ("win32", {}, True),
+        ("freebsd14", {"DISPLAY": ":0"}, True),
+        ("freebsd14", {}, False),
     ],
 )
 def test_where_there_is_a_display(
