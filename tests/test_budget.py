@@ -74,7 +74,7 @@ class FakeStepper:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     clock = FakeClock()
-    monkeypatch.setattr("realtime.budget.time", clock)
+    monkeypatch.setattr("fishrt.timing.time", clock)
     return clock
 
 
