@@ -21,16 +21,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fishrt.config import Config
+from realtime.capture import Policy
 from realtime.forecast import Forecast
 from realtime.overlay import Overlay
+from realtime.run_view import RunView
+from realtime.scoreboard.snapshot import ScoreSnapshot
+from realtime.sinks.outbox import Outbox
 from realtime.sinks.video import VideoRecorder
 from realtime.stats import LiveStats
 from realtime.update import Update
 from realtime.web.address import WebAddress
-from realtime.web.messages import RunFacts
 from realtime.web.sink import WebSink
 
-FPS, HORIZON, CLIP, THRESHOLD = 30.0, 45, 120, 0.6
+FPS, CLIP, THRESHOLD = 30.0, 120, 0.6
 SETTLE_S = 2.0  # for viewers to start
 VIEWER = """
 import sys
@@ -104,23 +108,27 @@ def _play(page: WebSink, pictures: list[NDArray[np.uint8]], frames: int) -> list
 @contextmanager
 def _served() -> Iterator[WebSink]:
     stats = LiveStats(FPS, CLIP)
+    run = RunView(
+        camera="benchmark",
+        bundle="none",
+        config=Config(),
+        threshold=THRESHOLD,
+        policy=Policy.KEEP_UP,
+        figures=stats.snapshot,
+        scores=ScoreSnapshot,
+        outbox=Outbox(),
+    )
 
     def recorder(path: Path) -> VideoRecorder:
         return VideoRecorder(path, Overlay(FPS, THRESHOLD, 1.5), stats.snapshot, FPS, may_drop=True)
 
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        page = WebSink(
-            WebAddress(port=0),
-            RunFacts("benchmark", "none", FPS, HORIZON, THRESHOLD),
-            stats.snapshot,
-            lambda: None,
-            folder,
-            recorder,
-            lambda _, sentence: print(sentence, file=sys.stderr),
-        )
+        page = WebSink(WebAddress(port=0), run, folder, recorder)
         stack.callback(page.close)
         yield page
+    for event in run.outbox.drain():
+        print(event.text, file=sys.stderr)
 
 
 def _pictures(height: int, width: int) -> list[NDArray[np.uint8]]:

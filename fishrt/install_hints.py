@@ -1,5 +1,9 @@
 """How to get what is not installed, worded in one way everywhere."""
 
+from importlib.util import find_spec
+
+from fishrt.errors import MissingExtraError
+
 
 def install_command(extra: str) -> str:
     """The command that installs one of the extras of pyproject.toml, in a checkout."""
@@ -9,6 +13,21 @@ def install_command(extra: str) -> str:
 def install_hint(extra: str) -> str:
     """The end of a sentence that says what is missing: which extra brings it, and how."""
     return f"install the extra {extra}, in a checkout with: {install_command(extra)}"
+
+
+def require(extra: str, *modules: str) -> None:
+    """Checks that an extra's modules are installed, without importing them.
+
+    Args:
+        extra: The extra that brings them, as in pyproject.toml.
+        modules: Names of top-level modules.
+
+    Raises:
+        MissingExtraError: If one is absent.
+    """
+    absent = [module for module in modules if find_spec(module) is None]
+    if absent:
+        raise MissingExtraError(f"this command needs {', '.join(absent)}; {install_hint(extra)}")
 
 
 def gpu_command() -> str:

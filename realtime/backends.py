@@ -13,13 +13,12 @@ from fishrt.gpu.device import CudaDevice, Device, DeviceProgram
 from fishrt.graph_names import PROBABILITY
 from realtime.budget import BUDGET_SHARE, measure_ms
 from realtime.device_stepper import DeviceStepper
-from realtime.stepper import STREAM_SETTINGS, Stepper, load_stepper, open_session
+from realtime.stepper import STREAM_SETTINGS, Stepper, StepperMaker, load_stepper, open_session
 
 CLIP = "clip"
 
 Loader = Callable[[Bundle, GraphKind, GraphPrecision, int | None, Device], DeviceProgram]
 
-StepperMaker = Callable[[int], Stepper]
 ClipRunner = Callable[[NDArray[np.uint8]], float]
 """Takes a clip, uint8 `(steps, frames_per_step, height, width)`, and gives its probability."""
 

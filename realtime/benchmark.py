@@ -33,7 +33,7 @@ WORKER_LIMIT_S = 600.0
 REASON_LENGTH = 300
 
 
-class Mode(enum.StrEnum):
+class BenchMode(enum.StrEnum):
     """How a frame comes to its forecast."""
 
     STREAM = "stream"
@@ -59,14 +59,15 @@ class Way:
 
     backend: Backend
     precision: GraphPrecision
-    mode: Mode
+    mode: BenchMode
     every: int = 1
 
     @property
     def name(self) -> str:
         """In words."""
         lanes = "exact lanes" if self.every == 1 else f"exact, every {self.every}"
-        return {Mode.STREAM: "stream", Mode.LANES: lanes, Mode.CLIP: "clip again"}[self.mode]
+        names = {BenchMode.STREAM: "stream", BenchMode.LANES: lanes, BenchMode.CLIP: "clip again"}
+        return names[self.mode]
 
 
 @dataclass(frozen=True)
@@ -143,10 +144,10 @@ def ways_of(
     """
     for backend in backends:
         for precision in precisions:
-            yield Way(backend, precision, Mode.STREAM)
+            yield Way(backend, precision, BenchMode.STREAM)
             for stride in sorted(every, reverse=True):
-                yield Way(backend, precision, Mode.LANES, stride)
-            yield Way(backend, precision, Mode.CLIP)
+                yield Way(backend, precision, BenchMode.LANES, stride)
+            yield Way(backend, precision, BenchMode.CLIP)
 
 
 def missing(backend: Backend) -> str | None:

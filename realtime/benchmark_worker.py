@@ -15,7 +15,7 @@ from fishrt.errors import BundleError, FishrtError
 from fishrt.gpu.device import CudaDevice
 from fishrt.timing import peak_memory_mb, percentiles, time_calls
 from realtime.backends import Backend, clip_runner, stepper_maker
-from realtime.benchmark import Mode
+from realtime.benchmark import BenchMode
 from realtime.lanes import CarriedState, ExactLanes, LaneSchedule
 
 WARM_UP_STEPS = 20
@@ -53,8 +53,8 @@ def make_work(bundle: Bundle, order: dict[str, Any], frames: NDArray[np.uint8]) 
     """Loads what an order of `realtime.benchmark.measure` is about."""
     geometry = bundle.metadata.config.clip.geometry
     backend, precision = Backend(order["backend"]), GraphPrecision(order["precision"])
-    mode, every, trust = Mode(order["mode"]), order["every"], order["trust"]
-    if mode is Mode.CLIP:
+    mode, every, trust = BenchMode(order["mode"]), order["every"], order["trust"]
+    if mode is BenchMode.CLIP:
         run = clip_runner(bundle, backend, precision, trust_engine=trust)
         first, span = geometry.frames - 1, len(frames) - geometry.frames + 1
 
@@ -68,7 +68,7 @@ def make_work(bundle: Bundle, order: dict[str, Any], frames: NDArray[np.uint8]) 
             lambda: np.array([push(0)], np.float32),
         )
     make = stepper_maker(bundle, backend, precision, trust_engine=trust)
-    if mode is Mode.STREAM:
+    if mode is BenchMode.STREAM:
         stepper = make(1)
         forecaster: CarriedState | ExactLanes = CarriedState(stepper, geometry)
     else:
@@ -95,7 +95,7 @@ def measure(order: dict[str, Any]) -> dict[str, Any]:
     work = make_work(load_bundle(order["bundle"]), order, frames)
     startup = time.time() - order["begun"]
     warming = time_calls(work.push, 0, work.warm_up, work.warm_up, LIMIT_S)
-    count = order["count"] // (CLIP_SHARE if order["mode"] == Mode.CLIP else 1)
+    count = order["count"] // (CLIP_SHARE if order["mode"] == BenchMode.CLIP else 1)
     times = time_calls(work.push, work.warm_up, max(count, FEWEST), FEWEST, LIMIT_S)
     return {
         **percentiles(times),

@@ -1,24 +1,22 @@
 """The frame budget: does a frame's work fit between two frames on this machine? Measured."""
 
 import math
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fishrt.clip import ClipGeometry
+from fishrt.timing import time_calls
 from realtime.capture import Policy
 from realtime.lanes import LaneSchedule
-from realtime.stepper import Stepper
+from realtime.stepper import Stepper, StepperMaker
 from realtime.wording import ordinal
 
 BUDGET_SHARE = 0.8  # of the frame interval; the rest is for capture, sinks and other programs
 MEASURED_RUNS = 20
 MEASURE_LIMIT_S = 1.0  # slow candidates are judged by fewer runs, but at least
 FEWEST_RUNS = 5
-
-StepperFactory = Callable[[int], Stepper]
 
 
 @dataclass(frozen=True)
@@ -108,14 +106,11 @@ def measure_ms(stepper: Stepper, geometry: ClipGeometry, schedule: LaneSchedule 
     time_step = rng.integers(0, 256, shape).astype(np.uint8)
     gap = math.gcd(geometry.frames_per_step, schedule.every) if schedule else 1
     stepper.warm_up()
-    began, times = time.perf_counter(), list[float]()
-    while len(times) < MEASURED_RUNS:
-        start = time.perf_counter()
-        stepper.step(time_step, len(times) * gap % geometry.frames_per_step)
-        now = time.perf_counter()
-        times.append((now - start) * 1000.0)
-        if len(times) >= FEWEST_RUNS and now - began > MEASURE_LIMIT_S:
-            break
+
+    def step(run: int) -> None:
+        stepper.step(time_step, run * gap % geometry.frames_per_step)
+
+    times = time_calls(step, 0, MEASURED_RUNS, FEWEST_RUNS, MEASURE_LIMIT_S)
     stepper.reset()
     return float(np.median(times))
 
@@ -135,7 +130,7 @@ def strides(geometry: ClipGeometry) -> Iterator[int]:
 
 
 def fit_lanes(
-    make_stepper: StepperFactory, geometry: ClipGeometry, fps: float, every: int | None
+    make_stepper: StepperMaker, geometry: ClipGeometry, fps: float, every: int | None
 ) -> tuple[Stepper, Budget]:
     """Makes the stepper for exact lanes, with the smallest stride that fits the budget.
 
@@ -168,7 +163,7 @@ def fit_lanes(
 
 
 def fit_stream(
-    make_stepper: StepperFactory, geometry: ClipGeometry, fps: float
+    make_stepper: StepperMaker, geometry: ClipGeometry, fps: float
 ) -> tuple[Stepper, Budget]:
     """Makes the stepper for stream forecasts and measures it; see `fit_lanes`."""
     stepper = make_stepper(1)

@@ -16,12 +16,21 @@ class EventKind(enum.StrEnum):
     CAMERA_LOST = "camera-lost"
     CAMERA_BACK = "camera-back"
     FROZEN = "frozen"  # the camera gives the same picture again and again
-    RUNNING = "running"  # the picture moves again, the rate is right again
+    RUNNING = "running"  # the picture moves again
     RATE = "rate"  # the measured frame rate is not the model's
+    RATE_RIGHT = "rate-right"
     DRIFT = "drift"  # the picture no longer looks like the training footage
     SINK_FAILED = "sink-failed"
     SINK_BACK = "sink-back"
     WARNING = "warning"
+
+
+TROUBLE_ENDED_BY = {
+    EventKind.CAMERA_BACK: EventKind.CAMERA_LOST,
+    EventKind.RUNNING: EventKind.FROZEN,
+    EventKind.RATE_RIGHT: EventKind.RATE,
+}
+"""What is wrong with the camera, by the event that says that it is right again."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ NO_GRAPH = "-1"
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 
 
-class Recording(enum.Enum):
+class GraphRecording(enum.Enum):
     """Whether a provider records what it queues as CUDA graphs, to queue it again in one call."""
 
     NONE = enum.auto()
@@ -36,7 +36,11 @@ class OnnxDeviceProgram:
     """A step graph in an ONNX Runtime session, bound to addresses; see `DeviceProgram`."""
 
     def __init__(
-        self, session: Any, name: str, memory: str = "cuda", recording: Recording = Recording.NONE
+        self,
+        session: Any,
+        name: str,
+        memory: str = "cuda",
+        recording: GraphRecording = GraphRecording.NONE,
     ) -> None:
         """Takes over a session.
 
@@ -69,12 +73,13 @@ class OnnxDeviceProgram:
         recorded, plain = _run_options(str(self._graphs)), _run_options(NO_GRAPH)
 
         def run() -> None:
-            if self._recording is Recording.BY_ADDRESSES:
+            if self._recording is GraphRecording.BY_ADDRESSES:
                 try:
                     self._session.run_with_iobinding(binding, recorded)
                     return
                 except Exception:  # ONNX Runtime has a dozen error classes without a common base
-                    self._recording = Recording.NONE  # if the run itself fails, so does the next
+                    # if the run itself fails, so does the next
+                    self._recording = GraphRecording.NONE
             self._session.run_with_iobinding(binding, plain)
 
         return run
@@ -119,7 +124,7 @@ def cuda_program(path: Path, lanes: int | None, device: Device) -> OnnxDevicePro
             "library is missing, or use --backend cpu."
         )
     name = f"ONNX Runtime {onnxruntime.__version__} with CUDA"
-    return OnnxDeviceProgram(session, name, recording=Recording.BY_ADDRESSES)
+    return OnnxDeviceProgram(session, name, recording=GraphRecording.BY_ADDRESSES)
 
 
 def rtx_program(path: Path, lanes: int | None, device: Device) -> OnnxDeviceProgram:

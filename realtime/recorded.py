@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from fishrt.bundle import Bundle
 from realtime.modes import open_forecaster
 
-Tell = Callable[[str, int, int | None], None]
 TELL_EVERY = 100
 
 
@@ -21,7 +20,7 @@ def forecast_frames(
     frames: NDArray[np.uint8],
     stretches: Sequence[tuple[int, int]],
     every: int = 1,
-    tell: Tell = _silent,
+    tell: Callable[[str, int, int | None], None] = _silent,
 ) -> NDArray[np.float64]:
     """Forecasts by ONNX Runtime, in the mode that the bundle was trained for.
 

@@ -15,6 +15,8 @@ class RunView:
     """A run as those see it who keep or show it.
 
     Attributes:
+        camera: What the user named as camera or recording; a password may stand in it.
+        bundle: Name of the bundle that forecasts.
         config: The model's config.
         threshold: Probability from which on a burst is forecast.
         policy: What gives way when the machine is too slow.
@@ -23,6 +25,8 @@ class RunView:
         outbox: Where they leave what goes wrong.
     """
 
+    camera: str
+    bundle: str
     config: Config
     threshold: float
     policy: Policy
@@ -36,6 +40,11 @@ class RunView:
         return self.config.clip.fps
 
     @property
+    def horizon(self) -> int:
+        """How far a forecast looks ahead, in frames."""
+        return self.config.label.horizon
+
+    @property
     def horizon_s(self) -> float:
         """How far a forecast looks ahead, in seconds."""
-        return self.config.label.horizon / self.fps
+        return self.horizon / self.fps

@@ -16,7 +16,7 @@ from realtime.alarm import wished_rule
 from realtime.backends import stepper_maker
 from realtime.budget import Budget, fit_lanes, fit_stream
 from realtime.camera_settings import camera_preprocessor
-from realtime.capture import Capture, Pace, Policy, policy_of
+from realtime.capture import Capture, Pace, Policy
 from realtime.capture.watched import resampler_of, watched_capture
 from realtime.lanes import CarriedState, ExactLanes, Forecaster
 from realtime.loop import LiveLoop, LoopEnd
@@ -151,7 +151,7 @@ def _put_together(session: _Session, console: Console) -> tuple[Budget, LiveLoop
     if source.info.is_live:
         capture.start()  # drains the camera, and lets the budget see its cost
     forecaster, budget = make_forecaster(
-        session.bundle, session.mode, options, paced_fps(options, fps, source)
+        session.bundle, session.mode, options, paced_fps(capture.policy, fps)
     )
     # not before the backend is open: a failure must leave no empty log, which a retry refuses
     _open_sinks(session, console)
@@ -176,6 +176,8 @@ def _open_sinks(session: _Session, console: Console) -> None:
     """Opens the page and what else was asked for; those open are closed if one fails."""
     options, metadata, sinks = session.options, session.bundle.metadata, session.outlets.sinks
     run = RunView(
+        camera=options.footage,
+        bundle=metadata.name,
         config=metadata.config,
         threshold=session.rule.threshold,
         policy=session.capture.policy,
@@ -186,7 +188,7 @@ def _open_sinks(session: _Session, console: Console) -> None:
     if options.web is not None:
         from realtime.web.open import open_page  # its library is an extra
 
-        page = open_page(options, options.web, metadata.name, run)
+        page = open_page(options, options.web, run)
         sinks.append(page)
         session.say(page.sentence)
     sinks += make_sinks(options, run, console)
@@ -266,13 +268,12 @@ def is_paced(options: LiveOptions, source: VideoSource) -> bool:
     return source.info.is_live or options.pace is Pace.REALTIME
 
 
-def paced_fps(options: LiveOptions, clip_fps: float, source: VideoSource) -> float | None:
+def paced_fps(policy: Policy, clip_fps: float) -> float | None:
     """Frames a second to keep up with, or None where frames wait for us.
 
     A video file waits, however it is paced: every frame of it is evaluated.
     """
-    keeps_up = policy_of(source.info, options.pace) is Policy.KEEP_UP
-    return clip_fps if keeps_up else None
+    return clip_fps if policy is Policy.KEEP_UP else None
 
 
 def require_a_clip(camera: str, config: Config, figures: StatsSnapshot) -> None:

@@ -6,6 +6,7 @@ together, in one batch, because they all see the same time step.
 
 import itertools
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -59,6 +60,10 @@ class Stepper(Protocol):
     def describe(self) -> str:
         """What computes the steps, in a few words for a person."""
         ...
+
+
+StepperMaker = Callable[[int], Stepper]
+"""Makes a stepper with so many lanes in every phase."""
 
 
 @runtime_checkable

@@ -21,7 +21,7 @@ from fishrt.clip import ClipGeometry
 from fishrt.errors import ExitCode, MissingExtraError
 from fishrt.timing import matrix_gflops, percentiles, time_calls
 from realtime.backends import Backend
-from realtime.benchmark import Mode, Row, Skipped, Way, measure, missing, run_worker, ways_of
+from realtime.benchmark import BenchMode, Row, Skipped, Way, measure, missing, run_worker, ways_of
 from realtime.onnx_device import cuda_program
 
 GEOMETRY = ClipGeometry(steps=3, frames_per_step=2, height=12, width=14)
@@ -69,7 +69,7 @@ def assert_measured(row):
 
 
 def test_a_way_is_measured_in_a_process_of_its_own(bundle, frames):
-    row = measure(bundle.folder, Way(Backend.CPU, FP32, Mode.CLIP), frames, 24)
+    row = measure(bundle.folder, Way(Backend.CPU, FP32, BenchMode.CLIP), frames, 24)
     assert isinstance(row, Row), row
     assert_measured(asdict(row))
     assert row.frames == 20  # a clip: a quarter of the frames, but never so few
@@ -83,10 +83,10 @@ def test_memory_is_that_of_the_process_and_not_of_its_parent():
 
 
 def test_what_cannot_run_is_named_with_its_reason(bundle, frames, tmp_path):
-    cuda = measure(bundle.folder, Way(Backend.CUDA, FP32, Mode.LANES), frames, 20)
+    cuda = measure(bundle.folder, Way(Backend.CUDA, FP32, BenchMode.LANES), frames, 20)
     if isinstance(cuda, Skipped):
         assert "--backend cpu" in cuda.reason or "gpu" in cuda.reason
-    gone = measure(tmp_path / "none", Way(Backend.CPU, FP32, Mode.LANES), frames, 20)
+    gone = measure(tmp_path / "none", Way(Backend.CPU, FP32, BenchMode.LANES), frames, 20)
     assert isinstance(gone, Skipped)
     assert "no bundle folder" in gone.reason
     assert "No module named" in run_worker("realtime.there_is_none", {})["reason"]
@@ -243,6 +243,6 @@ def test_a_step_that_gives_no_numbers_is_told_from_one_that_does(bundle, frames,
     odd = make_tiny_bundle(tmp_path / "odd", GEOMETRY).folder
     spoil(odd / "step.onnx")
     reseal(odd)
-    way = Way(Backend.CPU, FP32, Mode.LANES)
+    way = Way(Backend.CPU, FP32, BenchMode.LANES)
     rows = [measure(folder, way, frames, 20) for folder in (bundle.folder, odd)]
     assert [row.finite for row in rows] == [True, False]

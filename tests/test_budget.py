@@ -21,7 +21,7 @@ from realtime.budget import (
     measure_ms,
     strides,
 )
-from realtime.capture import Pace, Policy
+from realtime.capture import Pace, Policy, policy_of
 from realtime.lanes import CarriedState, ExactLanes, LaneSchedule
 from realtime.session import LiveOptions, make_forecaster, paced_fps
 from realtime.wording import ordinal
@@ -74,7 +74,7 @@ class FakeStepper:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     clock = FakeClock()
-    monkeypatch.setattr("realtime.budget.time", clock)
+    monkeypatch.setattr("fishrt.timing.time", clock)
     return clock
 
 
@@ -235,8 +235,7 @@ def test_only_phases_with_work_are_measured(clock: FakeClock, every: int, phases
 def test_only_what_does_not_wait_has_a_budget(
     kind: SourceKind, pace: Pace, in_a_hurry: bool
 ) -> None:
-    source = SimpleNamespace(info=SourceInfo(kind, "x", 6, 4, 60.0, None))
-    fps = paced_fps(LiveOptions(pace=pace), FPS, source)  # type: ignore[arg-type]
+    fps = paced_fps(policy_of(SourceInfo(kind, "x", 6, 4, 60.0, None), pace), FPS)
     assert fps == (FPS if in_a_hurry else None)
 
 

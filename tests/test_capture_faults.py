@@ -476,7 +476,7 @@ def test_a_drop_to_17_frames_a_second_is_said_once_and_forecasts_are_withheld() 
     # 17 frames a second: every pause is longer than 1.75 of the declared intervals
     times = steps((149, 30.0), (170, 17.0), (240, 30.0))
     drill = Drill(ScriptedCamera(Connection(moving(times), then="ends"))).to_the_end()
-    assert drill.told == [EventKind.RATE, EventKind.RUNNING]
+    assert drill.told == [EventKind.RATE, EventKind.RATE_RIGHT]
     slow, right = drill.sink.events
     assert slow.values["fps"] < 27 <= right.values["fps"]
     assert "frames a second and the model needs 30" in slow.text

@@ -405,7 +405,7 @@ def test_the_status_says_at_once_that_the_camera_is_lost_and_until_it_is_back() 
             "frozen",
         ]
         tell(EventKind.CAMERA_BACK, seconds=2.0)
-        tell(EventKind.RUNNING, fps=30.0, wanted_fps=30.0)
+        tell(EventKind.RATE_RIGHT, fps=30.0, wanted_fps=30.0)
         assert list(sink._trouble) == [EventKind.FROZEN]
         tell(EventKind.RUNNING, seconds=4.0)
         assert sink._trouble == {}

@@ -224,9 +224,9 @@ def test_video_backends_and_windows(monkeypatch):
     assert "FFMPEG, v4l/v4l2" in finding.what
     assert video.check_backends(good.replace("YES", "NO")).level is Level.WARNING
     assert video.check_round_trip().level is Level.OK
-    monkeypatch.setattr(video, "has_display", lambda: True)
+    monkeypatch.setattr(video, "display_exists", lambda: True)
     assert "opencv-python-headless" in video.check_window("  GUI:    NONE\n").cure
-    monkeypatch.setattr(video, "has_display", lambda: False)
+    monkeypatch.setattr(video, "display_exists", lambda: False)
     assert video.check_window("  GUI:    NONE\n").level is Level.NOTE
 
 

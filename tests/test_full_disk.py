@@ -13,7 +13,7 @@ from sink_items import PATIENCE_S, WatchedWorker, alarm, until, update
 from fishrt.errors import OutputError, output_error
 from realtime.event import EventKind
 from realtime.sinks.files import open_event_log, open_log
-from realtime.sinks.log import EventLogSink, LogSink
+from realtime.sinks.log import LogSink, PatientLogSink
 from realtime.sinks.outbox import Outbox
 from realtime.sinks.queued import WhenFull
 
@@ -109,7 +109,7 @@ def test_at_the_end_of_the_run_it_is_tried_once_more(
 def test_a_log_of_events_keeps_them() -> None:
     worker, outbox = WatchedWorker(), Outbox()
     worker.error = full()
-    sink = EventLogSink("log", worker, lambda _: None, ROOM, outbox=outbox)
+    sink = PatientLogSink("log", worker, lambda _: None, ROOM, outbox=outbox)
     sink.event(alarm(True))
     until(lambda: sink._full)
     sink.event(alarm(False))

@@ -169,7 +169,7 @@ def test_an_address_that_is_wrong_and_a_library_that_is_absent(
     assert "there is no kind of sink fax" in ended.sentence
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(
-        "fishrt.cli.extras.find_spec", lambda name: None if name == "zmq" else find_spec(name)
+        "fishrt.install_hints.find_spec", lambda name: None if name == "zmq" else find_spec(name)
     )
     ended = live("--to", "zmq://*:5556")
     assert (ended.code, ended.out) == (ExitCode.MISSING_EXTRA, "")

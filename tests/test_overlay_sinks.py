@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from fishrt.config import Config
+from fishrt.display import display_exists
 from fishrt.errors import OutputError
 from realtime.capture import Policy
 from realtime.forecast import Forecast, Reason
@@ -25,11 +26,11 @@ from realtime.overlay import BURST, FOOTER_HEIGHT, FRAME_WIDTH, TRACE_SECONDS, O
 from realtime.run_view import RunView
 from realtime.scoreboard.snapshot import ScoreSnapshot
 from realtime.sinks.jsonl import JsonlSink
-from realtime.sinks.open import make_sinks
+from realtime.sinks.open import check_targets, make_sinks
 from realtime.sinks.outbox import Outbox
 from realtime.sinks.status import StatusSink, status_line
 from realtime.sinks.video import QUEUE_PICTURES, VideoRecorder
-from realtime.sinks.window import REDRAW_S, WindowSink, display_exists, window_opens, window_wanted
+from realtime.sinks.window import REDRAW_S, WindowSink, window_opens, window_wanted
 from realtime.stats import Histogram, LiveStats, StatsSnapshot
 from realtime.update import Update
 
@@ -57,7 +58,7 @@ def update(forecast: Forecast, picture: np.ndarray) -> Update:
 
 
 def a_run(policy: Policy) -> RunView:
-    return RunView(Config(), 0.5, policy, figures, ScoreSnapshot, Outbox())
+    return RunView("0", "tiny", Config(), 0.5, policy, figures, ScoreSnapshot, Outbox())
 
 
 def figures() -> StatsSnapshot:
@@ -365,6 +366,8 @@ def test_a_recorder_stops_before_the_disk_is_full(
         ("linux", {"WAYLAND_DISPLAY": "wayland-0"}, True),
         ("darwin", {}, True),
         ("win32", {}, True),
+        ("freebsd14", {"DISPLAY": ":0"}, True),
+        ("freebsd14", {}, False),
     ],
 )
 def test_where_there_is_a_display(
@@ -443,12 +446,27 @@ def test_nothing_is_written_into_the_footage(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_the_standard_output_lies_in_no_footage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    check_targets(LiveOptions(outputs=("-",), camera="."))
+    with pytest.raises(OutputError, match="lies within the footage"):
+        check_targets(LiveOptions(outputs=("log.csv",), camera="."))
+
+
 @pytest.mark.parametrize("option", ["outputs", "events", "record", "record_raw"])
-def test_the_footage_is_never_written_over(tmp_path: Path, option: str) -> None:
+@pytest.mark.parametrize("camera", ["{home}/tank.mp4", "~/tank.mp4", "tank.mp4"])
+def test_the_footage_is_never_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, camera: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     footage = tmp_path / "tank.mp4"
     footage.write_bytes(b"precious")
     target = {"outputs": (str(footage),), "events": str(footage)}.get(option, footage)
-    options = LiveOptions(camera=str(footage), overwrite=True, **{option: target})
+    camera = camera.format(home=tmp_path)
+    options = LiveOptions(camera=camera, overwrite=True, **{option: target})
     with pytest.raises(OutputError, match="is the footage itself"):
         make_sinks(options, a_run(Policy.EVERY_FRAME), Console())
     assert footage.read_bytes() == b"precious"

@@ -583,7 +583,7 @@ def test_a_wrong_port_does_not_show_the_password() -> None:
 def test_a_library_that_is_absent_is_named_with_its_extra(
     monkeypatch: pytest.MonkeyPatch, address: str, extra: str
 ) -> None:
-    monkeypatch.setattr("fishrt.cli.extras.find_spec", lambda _: None)
+    monkeypatch.setattr("fishrt.install_hints.find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=rf"pip install -e '\.\[{extra}\]'"):
         open_peer(address, Outbox(), WhenFull.DROP_OLDEST)
 

@@ -349,11 +349,16 @@ def test_what_is_wrong_is_one_sentence(
     assert not any(path.suffix == ".partial" for path in tmp_path.iterdir())
 
 
-def test_the_footage_itself_is_never_written_over(predict: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["", "~/"])
+def test_the_footage_itself_is_never_written_over(
+    predict: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     video = write_video(tmp_path / "video.avi", 9)
     video.rename(tmp_path / "video.csv")
     before = everything_in(tmp_path)
-    ended = predict(tmp_path / "video.csv", "-o", tmp_path / "video.csv", "--overwrite")
+    ended = predict(f"{folder}video.csv", "-o", tmp_path / "video.csv", "--overwrite")
     assert ended.code == ExitCode.OUTPUT
     assert "the footage itself" in ended.sentence
     assert everything_in(tmp_path) == before

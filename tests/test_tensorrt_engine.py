@@ -514,7 +514,7 @@ def test_bench_leaves_out_a_way_whose_engine_is_wrong(bundle, card, monkeypatch)
     install(monkeypatch)
     monkeypatch.setattr("realtime.benchmark.missing", lambda _: None)
     wrong = add_reference(bundle, shift=0.01)
-    way = Way(Backend.TENSORRT, FP32, benchmark.Mode.CLIP)
+    way = Way(Backend.TENSORRT, FP32, benchmark.BenchMode.CLIP)
     plan = BenchPlan(wrong, [way], wrong.folder / "none.npy", 20, False, False)
     record = run_plan(plan, Console(file=io.StringIO()))
     assert record["rows"] == []

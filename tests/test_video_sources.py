@@ -427,6 +427,17 @@ def test_a_stream_has_time_outs_and_hides_its_password(fake: type[_FakeCapture])
         ("rtsp://u:p@ss@h/a", "rtsp://h/a"),
         ("http://h/a@b", "http://h/a@b"),
         ("http://h", "http://h"),
+        ("rtsp://u:p/s?s#@h/a", "rtsp://h/a"),
+        ("http://h:80/a@b", "http://h:80/a@b"),
+        ("http://[::1]:80/a@b", "http://[::1]:80/a@b"),
+        (
+            "a location=rtsp://u:p@h/a ! b location='rtsp://u:p@i/a'",
+            "a location=rtsp://h/a ! b location='rtsp://i/a'",
+        ),
+        (
+            'rtspsrc location=rtsp://h/a user-id=u user-pw="p q" latency=0 ! b',
+            "rtspsrc location=rtsp://h/a latency=0 ! b",
+        ),
     ],
 )
 def test_without_password(url: str, shown: str) -> None:

@@ -8,7 +8,7 @@ from fishrt.cli.optional_value import with_empty_values
 from fishrt.errors import OutputError
 from realtime.web.access import Access, origin_is_ours, own_names
 from realtime.web.address import WebAddress, is_loopback, listen, page_url, parse_address
-from realtime.web.messages import without_password
+from realtime.web.messages import shown_camera
 
 
 @pytest.mark.parametrize(
@@ -131,8 +131,16 @@ def test_tokens(shown: str | None, right: bool) -> None:
         ("/data/tank@night.mp4", "/data/tank@night.mp4"),
         ("rtsp://me:secret@192.168.1.7:554/s?key=secret", "rtsp://192.168.1.7:554/s"),
         ("http://tank/live.mjpg", "http://tank/live.mjpg"),
-        ("rtsp://me:secret@host:port/s", "rtsp://..."),
+        ("rtsp://me:secret@host:port/s", "rtsp://host:port/s"),
+        (
+            "rtspsrc location=rtsp://me:secret@cam/1?key=secret ! decodebin ! appsink",
+            "rtspsrc location=rtsp://cam/1 ! decodebin ! appsink",
+        ),
+        (
+            "gst:souphttpsrc location='http://me:secret@cam/1?key=secret' is-live=1 ! jpegdec",
+            "gst:souphttpsrc location='http://cam/1' is-live=1 ! jpegdec",
+        ),
     ],
 )
 def test_passwords_of_cameras_are_not_shown(camera: str, shown: str) -> None:
-    assert without_password(camera) == shown
+    assert shown_camera(camera) == shown

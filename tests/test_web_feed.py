@@ -10,14 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from web_run import CLIP, FPS, HORIZON, THRESHOLD, forecast, update
+from web_run import CLIP, FPS, HORIZON, THRESHOLD, a_run, forecast, update
 
 from realtime.event import Event, EventKind
 from realtime.forecast import Forecast, Reason
+from realtime.scoreboard.snapshot import ReliabilityPoint, ScoreSnapshot, SkillFigures
+from realtime.sinks.outbox import Outbox
 from realtime.stats import LiveStats, StatsSnapshot
 from realtime.update import Truth
 from realtime.web.feed import KEPT_EVENTS, SHOWN_SECONDS, Cursor, Feed
-from realtime.web.messages import Messages, RunFacts
+from realtime.web.messages import Messages
 from realtime.web.picture import MAX_HEIGHT, MAX_WIDTH, jpeg
 from realtime.web.recording import RecordingControl
 from realtime.web.state import STALLED_S, Mood, pictures_come, state_of
@@ -138,25 +140,40 @@ def test_troubles_of_the_camera_go_before_the_forecast() -> None:
     assert state(feed) == (Mood.CALM, "Calm")
 
 
-@dataclasses.dataclass(frozen=True)
-class Figures:
-    auc: float | None
-    bins: tuple[float, ...]
+def test_a_camera_is_frozen_until_its_picture_moves_whatever_else_is_right_again() -> None:
+    feed = Feed(FPS, HORIZON)
+    feed.add(update(forecast(0, 0.2)))
+    for kind in (EventKind.RATE, EventKind.FROZEN, EventKind.RATE_RIGHT):
+        feed.add_event(Event(kind, 0.0, kind))
+    assert state(feed) == (Mood.TROUBLE, "Frozen")
+    assert not pictures_come(feed.latest())
+    feed.add_event(Event(EventKind.CAMERA_LOST, 0.0, "lost"))
+    assert state(feed) == (Mood.TROUBLE, "Camera lost")
+    feed.add_event(Event(EventKind.CAMERA_BACK, 0.0, "back"))
+    assert state(feed) == (Mood.TROUBLE, "Frozen")
+    feed.add_event(Event(EventKind.RUNNING, 0.0, "runs"))
+    feed.add_event(Event(EventKind.RATE, 0.0, "slow"))  # pictures come, if few
+    assert state(feed) == (Mood.CALM, "Calm")
+    assert pictures_come(feed.latest())
 
 
 def test_figures_are_read_now_and_then_and_numbers_that_are_none_become_null(
     tmp_path: Path,
 ) -> None:
     clock, asked = Clock(), []
-    scores = lambda: asked.append(1) or Figures(math.nan, (0.5, math.inf))  # noqa: E731
+    board = ScoreSnapshot(
+        overall=SkillFigures(auc=math.nan, reliability=(ReliabilityPoint(0, 1, 9, 0.5, math.inf),))
+    )
     feed = Feed(FPS, HORIZON)
-    recording = RecordingControl(tmp_path, lambda _: None, lambda *_: None)  # type: ignore[arg-type, return-value]
-    facts = RunFacts("0", "tiny", FPS, HORIZON, THRESHOLD)
-    messages = Messages(facts, feed, figures, scores, recording, clock)
+    recording = RecordingControl(tmp_path, lambda _: None, Outbox())  # type: ignore[arg-type, return-value]
+    run = a_run(figures, lambda: asked.append(1) or board)
+    messages = Messages(run, feed, recording, clock)
     for _ in range(10):
         told, _ = messages.news(Cursor())
         clock.now += 0.1
-    assert told["scores"] == {"auc": None, "bins": [0.5, None]}
+    overall = told["scores"]["overall"]
+    assert overall["auc"] is None
+    assert list(overall["reliability"][0].values()) == [0, 1, 9, 0.5, None]
     assert len(asked) == 2  # in a second
 
 

@@ -1,7 +1,7 @@
 """The page in headless Chromium, on a desk and on a phone."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,13 @@ from web_run import HORIZON, Run, picture
 
 from realtime.event import EventKind
 from realtime.forecast import Reason
+from realtime.scoreboard.snapshot import (
+    DriftFigure,
+    EventFigures,
+    ReliabilityPoint,
+    ScoreSnapshot,
+    SkillFigures,
+)
 from realtime.update import Truth
 from realtime.web.address import WebAddress, parse_address
 
@@ -27,42 +34,27 @@ pytestmark = [
 ]
 
 
-@dataclass(frozen=True)
-class Skill:
-    minutes: float = 8.0
-    labelled: int = 14_000
-    enough: bool = True
-    auc: float | None = 0.93
-    baseline_auc: float | None = None
-    skill_climatology: float | None = 0.41
-    skill_baseline: float | None = -0.02
-    reliability: tuple[dict[str, float], ...] = (
-        {"count": 900, "mean_probability": 0.1, "burst_share": 0.12},
-        {"count": 100, "mean_probability": 0.8, "burst_share": 0.75},
-    )
-
-
-@dataclass(frozen=True)
-class Board:
-    """What the page shows of the scoreboard, by the same names."""
-
-    delay_s: float = 1.5
-    window_minutes: float = 10.0
-    rolling: Skill = field(default_factory=Skill)
-    overall: Skill = field(default_factory=Skill)
-    events: dict[str, Any] = field(
-        default_factory=lambda: {
-            "bursts": 14,
-            "caught": 12,
-            "false_alarms_per_minute": 0.4,
-            "median_lead_s": 1.23,
-        }
-    )
-    drift: tuple[dict[str, Any], ...] = (
-        {"name": "brightness", "now": 0.2, "reference": 0.09, "outside": True},
-    )
-    drift_from: str = "training"
-    drift_warning: str | None = "The picture is brighter than the training footage."
+SKILL = SkillFigures(
+    minutes=8.0,
+    labelled=14_000,
+    enough=True,
+    auc=0.93,
+    skill_climatology=0.41,
+    skill_baseline=-0.02,
+    reliability=(
+        ReliabilityPoint(0.0, 0.5, 900, 0.1, 0.12),
+        ReliabilityPoint(0.5, 1.0, 100, 0.8, 0.75),
+    ),
+)
+BOARD = ScoreSnapshot(
+    delay_s=1.5,
+    rolling=SKILL,
+    overall=SKILL,
+    events=EventFigures(bursts=14, caught=12, false_alarms_per_minute=0.4, median_lead_s=1.23),
+    drift=(DriftFigure("brightness", 0.2, 0.09, 0.08, 0.1, outside=True),),
+    drift_from="training",
+    drift_warning="The picture is brighter than the training footage.",
+)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +65,7 @@ def tab() -> Iterator[Tab]:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
-    run = Run(tmp_path, scores=Board)
+    run = Run(tmp_path, scores=lambda: BOARD)
     yield run
     run.page.close()
 
@@ -174,14 +166,15 @@ def test_what_happens_is_seen(
 
 
 def test_no_auc_is_shown_of_a_handful_of_forecasts(tab: Tab, tmp_path: Path) -> None:
-    few, many = Skill(enough=False, auc=1.0, baseline_auc=0.5), Skill(minutes=12.3)
+    few = replace(SKILL, enough=False, auc=1.0, baseline_auc=0.5)
+    many = replace(SKILL, minutes=12.3)
     for rolling, overall, expected in (
         (few, few, []),
         (few, many, [["AUC", "\u2013", "0.930"]]),
         (many, many, [["AUC", "0.930", "0.930"]]),
     ):
-        board = partial(Board, rolling=rolling, overall=overall)
-        run = Run(tmp_path, scores=board)
+        board = replace(BOARD, rolling=rolling, overall=overall)
+        run = Run(tmp_path, scores=partial(replace, board))
         try:
             play(run, 5)
             show(tab, run)

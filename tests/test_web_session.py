@@ -14,8 +14,9 @@ from rich.console import Console
 from tiny_bundle import make_tiny_bundle
 from typer.testing import CliRunner
 
+from fishrt import install_hints
 from fishrt.bundle import Bundle
-from fishrt.cli import app, extras
+from fishrt.cli import app
 from fishrt.clip import ClipGeometry
 from fishrt.errors import ExitCode, MissingExtraError, OutputError
 from realtime.options import LiveOptions
@@ -86,9 +87,9 @@ def test_a_port_in_use_ends_it_before_anything_is_written(bundle: Bundle, tmp_pa
 
 
 def test_without_its_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    there = extras.find_spec
+    there = install_hints.find_spec
     monkeypatch.setattr(
-        extras, "find_spec", lambda name: (name != "aiohttp" and there(name)) or None
+        install_hints, "find_spec", lambda name: (name != "aiohttp" and there(name)) or None
     )
     result = CliRunner().invoke(app, ["live", "--camera", "demo", "--web"])
     assert isinstance(result.exception, MissingExtraError)

@@ -8,14 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fishrt.config import Config
+from realtime.capture import Policy
 from realtime.event import Event, EventKind
 from realtime.forecast import Forecast, Reason
 from realtime.overlay import Overlay
+from realtime.run_view import RunView
+from realtime.scoreboard.snapshot import ScoreSnapshot
+from realtime.sinks.outbox import Outbox
 from realtime.sinks.video import VideoRecorder
-from realtime.stats import LiveStats
+from realtime.stats import LiveStats, StatsSnapshot
 from realtime.update import Truth, Update
 from realtime.web.address import WebAddress
-from realtime.web.messages import RunFacts, Scores
 from realtime.web.recording import Recorder
 from realtime.web.sink import WebSink
 
@@ -50,6 +54,28 @@ def update(
     return Update(said, image, np.zeros((2, 2), np.uint8), truth)
 
 
+class Told(Outbox):
+    """An outbox that is a list of what it was given."""
+
+    def __init__(self, told: list[tuple[EventKind, str]]) -> None:
+        super().__init__()
+        self._told = told
+
+    def put(self, kind: EventKind, sentence: str) -> None:
+        self._told.append((kind, sentence))
+
+
+def a_run(
+    figures: Callable[[], StatsSnapshot],
+    scores: Callable[[], ScoreSnapshot] = ScoreSnapshot,
+    outbox: Outbox | None = None,
+) -> RunView:
+    """A run of the published config, from a camera with secrets in its address."""
+    camera = "rtsp://me:secret@tank.local:554/stream?key=secret"
+    outbox = Outbox() if outbox is None else outbox
+    return RunView(camera, "tiny", Config(), THRESHOLD, Policy.KEEP_UP, figures, scores, outbox)
+
+
 class Run:
     """A run with its page.
 
@@ -63,23 +89,17 @@ class Run:
         self,
         folder: Path,
         address: WebAddress | None = None,
-        scores: Scores = lambda: None,
+        scores: Callable[[], ScoreSnapshot] = ScoreSnapshot,
         make_recorder: Callable[[Path], Recorder] | None = None,
     ) -> None:
         self.stats = LiveStats(FPS, CLIP)
         self.stats.filled = CLIP
         self.told: list[tuple[EventKind, str]] = []
         self.frame = 0
+        run = a_run(self.stats.snapshot, scores, Told(self.told))
         self.page = WebSink(
-            address or WebAddress(port=0),
-            RunFacts("rtsp://me:secret@tank.local:554/stream?key=secret", "tiny", FPS, HORIZON,
-                     THRESHOLD),
-            self.stats.snapshot,
-            scores,
-            folder,
-            make_recorder or self._recorder,
-            lambda kind, sentence: self.told.append((kind, sentence)),
-        )  # fmt: skip
+            address or WebAddress(port=0), run, folder, make_recorder or self._recorder
+        )
 
     def _recorder(self, path: Path) -> VideoRecorder:
         overlay = Overlay(FPS, THRESHOLD, HORIZON / FPS)

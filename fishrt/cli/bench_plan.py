@@ -84,7 +84,7 @@ def _unready(plan: BenchPlan, way: "Way", console: Console) -> "Skipped | None":
     """Why a way cannot be measured here; builds the engine that it needs, if it needs one."""
     from fishrt.bundle import GraphKind
     from realtime.backends import Backend
-    from realtime.benchmark import Mode, Skipped, missing
+    from realtime.benchmark import BenchMode, Skipped, missing
 
     if way.precision not in plan.bundle.metadata.precisions:
         return Skipped(
@@ -98,7 +98,7 @@ def _unready(plan: BenchPlan, way: "Way", console: Console) -> "Skipped | None":
     if reason is None and way.backend is Backend.TENSORRT:
         from export.engines import ensure_engine
 
-        kind = GraphKind.CLIP if way.mode is Mode.CLIP else GraphKind.STEP
+        kind = GraphKind.CLIP if way.mode is BenchMode.CLIP else GraphKind.STEP
         try:
             trust = plan.trust_engine
             ensure_engine(plan.bundle, kind, way.precision, console, console.print, trust=trust)

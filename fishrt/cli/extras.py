@@ -4,25 +4,8 @@ import os
 import sys
 import tempfile
 from importlib import import_module
-from importlib.util import find_spec
 
-from fishrt.errors import MissingExtraError
-from fishrt.install_hints import install_hint
-
-
-def require(extra: str, *modules: str) -> None:
-    """Checks that an extra's modules are installed, without importing them.
-
-    Args:
-        extra: The extra that brings them, as in pyproject.toml.
-        modules: Names of top-level modules.
-
-    Raises:
-        MissingExtraError: If one is absent.
-    """
-    absent = [module for module in modules if find_spec(module) is None]
-    if absent:
-        raise MissingExtraError(f"this command needs {', '.join(absent)}; {install_hint(extra)}")
+from fishrt.install_hints import require as require
 
 
 def import_tensorflow_quietly() -> None:

@@ -1,14 +1,13 @@
 """OpenCV: its video backends, writing and reading a video for real, and windows."""
 
-import os
 import re
-import sys
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 
+from fishrt.display import display_exists
 from fishrt.doctor.finding import Finding, Level
 from fishrt.errors import OutputError
 
@@ -87,7 +86,7 @@ def check_window(information: str) -> Finding:
     """
     toolkit = re.search(r"^\s*GUI:\s*(\S+)", information, re.M)
     has_toolkit = toolkit is not None and toolkit.group(1) != "NONE"
-    display = has_display()
+    display = display_exists()
     values: dict[str, object] = {"window_support": has_toolkit, "display": display}
     if not display:
         what = "no display: fishrt live runs without its window (--record makes a video instead)"
@@ -97,13 +96,6 @@ def check_window(information: str) -> Finding:
         what = f"there is a display, but {package} has no window support"
         return Finding(TOPIC, Level.WARNING, what, REINSTALL, values)
     return Finding(TOPIC, Level.OK, "there is a display and OpenCV has windows", values=values)
-
-
-def has_display() -> bool:
-    """Whether this session has a screen."""
-    if sys.platform in ("win32", "darwin"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _built_with(information: str, library: str) -> bool:

@@ -26,6 +26,10 @@ OPEN_TIMEOUT_MS = 8_000
 READ_TIMEOUT_MS = 5_000
 # A picture that cannot be decoded (USB cameras send some) is passed over, but not for ever.
 DAMAGED_IN_A_ROW = 30
+# GStreamer takes a password with / ? # in it as it stands; what is all digits there is a port.
+_USER = re.compile(r"(?<=://)(?:[^/?#\s]*|[^/?#\s:@\[]*:(?!\d*[/?#])[^\s@]*)@")
+# properties of GStreamer's network sources
+_PASSWORD = re.compile(r"\b(?:user-id|user-pw|proxy-id|proxy-pw)=(?:\"[^\"]*\"|'[^']*'|\S+) ?")
 
 
 class _LiveCapture:
@@ -237,6 +241,6 @@ def _open_url(url: str) -> cv2.VideoCapture:
     return open_capture(url, backend, timeouts if backend == cv2.CAP_FFMPEG else ())
 
 
-def without_password(url: str) -> str:
-    """The URL, or text with one in it, without user name and password, for logs and sentences."""
-    return re.sub(r"(?<=://)[^/?#\s]*@", "", url, count=1)
+def without_password(text: str) -> str:
+    """A URL, or a pipeline with some in it, without user names and passwords, for sentences."""
+    return _PASSWORD.sub("", _USER.sub("", text))

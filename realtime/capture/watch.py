@@ -90,4 +90,4 @@ def _slow(wall: float, fps: float, wanted: float) -> Event:
 
 def _right(wall: float, fps: float, wanted: float) -> Event:
     text = f"the camera gives {fps:.1f} frames a second again"
-    return Event(EventKind.RUNNING, wall, text, values={"fps": fps, "wanted_fps": wanted})
+    return Event(EventKind.RATE_RIGHT, wall, text, values={"fps": fps, "wanted_fps": wanted})

@@ -1,17 +1,16 @@
 """The output file: Parquet, CSV or JSON lines, by its ending; the same columns in each."""
 
 import csv
-import enum
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from fishrt.errors import MissingExtraError, UsageError
-from fishrt.install_hints import install_hint
+from fishrt.errors import UsageError
 from fishrt.storage import write_text
 from realtime.predict.rows import Table
+from realtime.table_format import Format, cell, import_pyarrow
 
 COLUMNS = (
     "source",
@@ -26,14 +25,6 @@ COLUMNS = (
 )
 METADATA_KEY = b"fishrt"  # in the Parquet schema
 METADATA_SUFFIX = ".metadata.json"  # beside the other formats
-
-
-class Format(enum.StrEnum):
-    """How rows are written; the value is the file's ending."""
-
-    PARQUET = "parquet"
-    CSV = "csv"
-    JSONL = "jsonl"
 
 
 def format_of(path: Path) -> Format:
@@ -111,11 +102,6 @@ def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def cell(value: object) -> object:
-    """A value as a cell of a CSV file: `true` and `false` in small letters."""
-    return str(value).lower() if isinstance(value, bool) else value
-
-
 def _write_parquet(path: Path, tables: Iterable[Table], metadata: Mapping[str, Any]) -> None:
     pyarrow, parquet = import_pyarrow()
     types = {
@@ -152,20 +138,3 @@ def _write_parquet(path: Path, tables: Iterable[Table], metadata: Mapping[str, A
                 for name, value in zip(COLUMNS, values, strict=True)
             ]
             writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
-
-
-def import_pyarrow() -> tuple[Any, Any]:
-    """The modules `pyarrow` and `pyarrow.parquet`.
-
-    Raises:
-        MissingExtraError: If pyarrow is not installed.
-    """
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise MissingExtraError(
-            f"Parquet files need pyarrow, which is not installed; {install_hint('parquet')}, or "
-            "write .csv or .jsonl."
-        ) from error
-    return pyarrow, parquet

@@ -12,6 +12,7 @@ from fishrt.bundle import Bundle, load_bundle
 from fishrt.errors import ExitCode, UsageError
 from fishrt.video.factory import absolute_source
 from fishrt.video.live import without_password
+from realtime.footage_guard import refuse_source
 from realtime.predict.formats import format_of, metadata_path
 from realtime.predict.job import Job
 from realtime.predict.part import PartState, Status, read_rows, read_state
@@ -22,7 +23,6 @@ from realtime.predict.summary import PredictSummary, SourceSummary
 from realtime.predict.unfinished import UnfinishedOutput, unfinished_output
 from realtime.predict.work import SOURCE_FAILURES, fingerprint, forecast_source
 from realtime.replay import fitting_recording, is_recording
-from realtime.sinks.open import refuse_source
 from realtime.stopping import StopRequest
 
 Progress = Callable[[str, int, int | None], None]

@@ -10,8 +10,9 @@ from typing import Any
 
 from fishrt.errors import OutputError, output_error
 from fishrt.storage import LOCK_FILE, PARTIAL_SUFFIX, locked, write_text
-from realtime.predict.formats import Format, format_of, metadata_path, write_output
+from realtime.predict.formats import format_of, metadata_path, write_output
 from realtime.predict.rows import Table
+from realtime.table_format import Format
 
 REQUEST_FILE = "request.json"
 PARTS_FOLDER = "parts"

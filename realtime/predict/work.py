@@ -29,7 +29,7 @@ from realtime.replay import is_recording
 SOURCE_FAILURES = (SourceError, RecordingError, ConfigError)
 """What is wrong with one source, so that the others are still worth while."""
 
-Tell = Callable[[int], None]
+TellRows = Callable[[int], None]
 
 
 def forecast_source(
@@ -38,7 +38,7 @@ def forecast_source(
     plan: Plan,
     bundle: Bundle,
     stop: Stop,
-    tell: Tell = lambda _: None,
+    tell: TellRows = lambda _: None,
     threads: int = 0,
 ) -> None:
     """Forecasts a source, or the rest of it, into its part.
@@ -78,7 +78,7 @@ def _fill(
     forecaster: Forecaster,
     plan: Plan,
     stop: Stop,
-    tell: Tell,
+    tell: TellRows,
 ) -> None:
     """Evaluates what the anchor asks for once more, and then appends row by row."""
     done = part.count

@@ -4,14 +4,14 @@ from pathlib import Path
 
 from fishrt.errors import OutputError, output_error
 from realtime.event import EventKind
-from realtime.predict.formats import Format
 from realtime.sinks.jsonl import STDOUT, EventLog, JsonlSink, spoken_name
-from realtime.sinks.log import EventLogSink, LogSink
+from realtime.sinks.log import LogSink, PatientLogSink
 from realtime.sinks.outbox import Outbox
 from realtime.sinks.queued import MANY_CLOSE_S, WhenFull
 from realtime.sinks.scores import ScoreSink
 from realtime.sinks.sink import Sink
 from realtime.sinks.table import CsvSink, ParquetSink
+from realtime.table_format import Format
 from realtime.update import Update, without_pictures
 
 LINE_ROOM = 1800  # a minute at 30 frames/s: a disk may sleep, and lines are small
@@ -66,7 +66,7 @@ def open_parquet(target: Path, overwrite: bool, news: Outbox) -> ParquetSink:
     return sink
 
 
-def open_event_log(target: str, overwrite: bool, failures: Outbox | None) -> EventLogSink[Update]:
+def open_event_log(target: str, overwrite: bool, failures: Outbox | None) -> PatientLogSink[Update]:
     """Opens the log of events; `-` is a file name here, for stdout belongs to the forecasts.
 
     Raises:
@@ -75,7 +75,7 @@ def open_event_log(target: str, overwrite: bool, failures: Outbox | None) -> Eve
     if target == STDOUT:
         raise OutputError("the standard output belongs to the forecasts; name a file for --events.")
     log = EventLog(target, overwrite=overwrite)
-    return EventLogSink(target, log, lambda _: None, LINE_ROOM, WhenFull.DROP_OLDEST, failures)
+    return PatientLogSink(target, log, lambda _: None, LINE_ROOM, WhenFull.DROP_OLDEST, failures)
 
 
 def open_score_log(target: str, worker: ScoreSink, failures: Outbox | None) -> LogSink[str]:

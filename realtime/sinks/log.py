@@ -10,8 +10,8 @@ RETRY_S = 30.0
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-class EventLogSink(QueuedSink[Item]):
-    """Writes lines; on a live source a full disk halts it until there is room again.
+class PatientLogSink(QueuedSink[Item]):
+    """Writes lines and events; on a live source a full disk halts it until there is room again.
 
     The line that had no room is kept and written first, and those that follow wait in the queue,
     which leaves out and counts what it cannot hold. What was left out in the end is its failure.
@@ -68,11 +68,11 @@ class EventLogSink(QueuedSink[Item]):
             )
 
 
-class LogSink(EventLogSink[Item]):
+class LogSink(PatientLogSink[Item]):
     """The same for a log of frames or scores, which takes no events."""
 
     def event(self, event: Event) -> None:
-        """Events are not for this log; see `EventLogSink`."""
+        """Events are not for this log; see `PatientLogSink`."""
         del event
 
 

@@ -1,18 +1,18 @@
 """From what the user asked for to open sinks."""
 
-import contextlib
 from pathlib import Path
 
 from rich.console import Console
 
 from fishrt.errors import OutputError
-from fishrt.video.factory import absolute_source
 from realtime.capture import Policy
 from realtime.event import EventKind
+from realtime.footage_guard import refuse_source
 from realtime.options import LiveOptions
 from realtime.overlay import Overlay
 from realtime.run_view import RunView
 from realtime.sinks.files import open_event_log, open_log, open_score_log
+from realtime.sinks.jsonl import STDOUT
 from realtime.sinks.peers.open import open_peer
 from realtime.sinks.queued import WhenFull
 from realtime.sinks.recording import timestamps_path
@@ -97,29 +97,9 @@ def check_targets(options: LiveOptions) -> None:
     logs = [*options.outputs, *(name for name in named if name is not None)]
     targets = [*logs, *map(str, videos), *(str(timestamps_path(path)) for path in videos)]
     for target in targets:
-        refuse_source(target, options.footage)
+        if target != STDOUT:
+            refuse_source(target, options.footage)
     places = [Path(target).absolute() for target in targets]
     for number, place in enumerate(places):
         if place in places[:number]:
             raise OutputError(f"{targets[number]} is to hold two outputs; name another file.")
-
-
-def refuse_source(target: str | Path | None, footage: str) -> None:
-    """Refuses to write over the footage that is being read, whatever --overwrite says.
-
-    Args:
-        target: Where is to be written, or None.
-        footage: What is read: a file, or a folder, all of which is footage.
-
-    Raises:
-        OutputError: If `target` is the footage itself, or within it.
-    """
-    if target is None:
-        return
-    with contextlib.suppress(OSError):
-        place = Path(target).resolve()
-        if place.exists() and place.samefile(footage):
-            raise OutputError(f"{target} is the footage itself; name another file.")
-        folder = Path(absolute_source(footage))
-        if folder.is_absolute() and folder.is_dir() and folder in place.parents:
-            raise OutputError(f"{target} lies within the footage; name a file elsewhere.")

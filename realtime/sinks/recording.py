@@ -31,7 +31,7 @@ def timestamps_path(video: Path) -> Path:
     return video.with_name(video.stem + TIMESTAMPS_SUFFIX)
 
 
-class Recording(Generic[Item]):
+class VideoRecording(Generic[Item]):
     """A video and its timestamps; both are made with the first picture."""
 
     def __init__(

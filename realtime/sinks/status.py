@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.text import Text
 
 from fishrt.patient_stderr import PatientStderr
-from realtime.event import Event, EventKind
+from realtime.event import TROUBLE_ENDED_BY, Event, EventKind
 from realtime.forecast import Forecast, Reason
 from realtime.scoreboard.snapshot import ScoreSnapshot
 from realtime.scoreboard.wording import score_parts
@@ -19,7 +19,7 @@ from realtime.update import Update
 TERMINAL_INTERVAL_S = 0.1
 PLAIN_INTERVAL_S = 10.0
 BAR_WIDTH = 20
-TROUBLE = {
+TROUBLE = {  # in words
     EventKind.CAMERA_LOST: "camera lost since {clock}",
     EventKind.FROZEN: "frozen since {clock}",
     EventKind.RATE: "camera gives {fps:.1f} of {wanted_fps:g} fps",
@@ -107,13 +107,12 @@ class StatusSink:
         """Keeps in the line what is wrong with the camera until it is right again."""
         if event.kind in TROUBLE:
             self._trouble[event.kind] = TROUBLE[event.kind].format(clock=clock, **event.values)
-        elif event.kind is EventKind.CAMERA_BACK:
-            self._trouble.pop(EventKind.CAMERA_LOST, None)
-            self._stop_reminding()
-        elif event.kind is EventKind.RUNNING:
-            self._trouble.pop(EventKind.RATE if "fps" in event.values else EventKind.FROZEN, None)
+        elif event.kind in TROUBLE_ENDED_BY:
+            self._trouble.pop(TROUBLE_ENDED_BY[event.kind], None)
         if event.kind is EventKind.CAMERA_LOST:
             self._show_loss(self._trouble[event.kind])
+        elif event.kind is EventKind.CAMERA_BACK:
+            self._stop_reminding()
 
     def _show_loss(self, sentence: str) -> None:
         """Says that the camera is lost while no frame comes to renew the line."""

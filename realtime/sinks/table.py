@@ -12,9 +12,9 @@ from fishrt.errors import OutputError
 from fishrt.storage import LOCK_FILE, PARTIAL_SUFFIX, locked
 from realtime.event import Event
 from realtime.forecast import Forecast, Reason
-from realtime.predict.formats import cell, import_pyarrow
 from realtime.sinks.jsonl import LineFile
 from realtime.sinks.sink import refuse_existing
+from realtime.table_format import cell, import_pyarrow
 from realtime.update import Update
 
 COLUMNS = tuple(field.name for field in fields(Forecast))

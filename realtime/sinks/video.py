@@ -7,7 +7,7 @@ from realtime.forecast import Forecast
 from realtime.overlay import Canvas, Overlay
 from realtime.sinks.outbox import Outbox
 from realtime.sinks.queued import QueuedSink, WhenFull
-from realtime.sinks.recording import Picture, Recording
+from realtime.sinks.recording import Picture, VideoRecording
 from realtime.stats import StatsSnapshot
 from realtime.update import Update
 
@@ -50,7 +50,7 @@ class VideoRecorder(QueuedSink[_Drawn]):
             overlay.observe(update.forecast)
             return update.forecast, overlay.draw(update.forecast, update.picture, stats)
 
-        recording = Recording(
+        recording = VideoRecording(
             path, fps, draw, lambda forecast: forecast.frame / fps, overwrite=overwrite
         )
         when_full = WhenFull.DROP_OLDEST if may_drop else WhenFull.WAIT
@@ -81,7 +81,7 @@ class CameraRecorder(QueuedSink[Update]):
         def plain(update: Update) -> tuple[Forecast, Picture]:
             return update.forecast, update.picture
 
-        recording = Recording(
+        recording = VideoRecording(
             path, fps, plain, lambda forecast: forecast.media_time, overwrite=overwrite
         )
         when_full = WhenFull.DROP_OLDEST if may_drop else WhenFull.WAIT

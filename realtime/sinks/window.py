@@ -1,6 +1,5 @@
 """The window: the overlay on the screen, where there is one."""
 
-import os
 import subprocess
 import sys
 import time
@@ -8,6 +7,7 @@ from collections.abc import Callable
 
 import cv2
 
+from fishrt.display import display_exists
 from fishrt.errors import OutputError
 from realtime.event import Event
 from realtime.forecast import Forecast
@@ -126,10 +126,3 @@ def window_opens() -> bool:
     except (OSError, subprocess.TimeoutExpired):
         return False
     return tried.returncode == 0
-
-
-def display_exists() -> bool:
-    """Whether a display is named: by the environment on Linux, always on macOS and Windows."""
-    if sys.platform.startswith("linux"):
-        return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    return sys.platform in ("darwin", "win32")

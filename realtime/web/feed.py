@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from realtime.event import Event, EventKind
+from realtime.event import TROUBLE_ENDED_BY, Event, EventKind
 from realtime.forecast import Reason
 from realtime.update import Truth, Update
 
@@ -70,7 +70,7 @@ class Latest:
         number: How many updates came before it and with it.
         probability: The newest probability, also where the newest frame has none of its own.
         age_s: Seconds since the newest update came, or since the start.
-        trouble: The newest word on the camera: lost or frozen; None when all is well.
+        trouble: What of the camera keeps pictures away: lost or frozen; None when all is well.
     """
 
     update: Update | None
@@ -80,12 +80,7 @@ class Latest:
     trouble: EventKind | None
 
 
-TROUBLE = {
-    EventKind.CAMERA_LOST: EventKind.CAMERA_LOST,
-    EventKind.FROZEN: EventKind.FROZEN,
-    EventKind.CAMERA_BACK: None,
-    EventKind.RUNNING: None,
-}
+WITHOUT_PICTURES = (EventKind.CAMERA_LOST, EventKind.FROZEN)  # the first of them is told
 
 
 class Feed:
@@ -110,7 +105,7 @@ class Feed:
         self._update: Update | None = None
         self._probability: float | None = None
         self._came = clock()
-        self._trouble: EventKind | None = None
+        self._troubles: set[EventKind] = set()
 
     def add(self, update: Update) -> None:
         """Takes the next frame; a few microseconds."""
@@ -131,8 +126,10 @@ class Feed:
         with self._lock:
             self._events.append(event)
             self._seen = Cursor(self._seen.points, self._seen.events + 1)
-            if event.kind in TROUBLE:
-                self._trouble = TROUBLE[event.kind]
+            if event.kind in WITHOUT_PICTURES:
+                self._troubles.add(event.kind)
+            elif event.kind in TROUBLE_ENDED_BY:
+                self._troubles.discard(TROUBLE_ENDED_BY[event.kind])
 
     def since(self, cursor: Cursor) -> News:
         """What came after `cursor`; of a long time only what is still kept."""
@@ -146,7 +143,8 @@ class Feed:
         """The newest that is known."""
         with self._lock:
             age_s = self._clock() - self._came
-            return Latest(self._update, self._seen.points, self._probability, age_s, self._trouble)
+            trouble = next((kind for kind in WITHOUT_PICTURES if kind in self._troubles), None)
+            return Latest(self._update, self._seen.points, self._probability, age_s, trouble)
 
 
 def _newest(items: Sequence[_Item], count: int) -> list[_Item]:

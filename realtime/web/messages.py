@@ -1,55 +1,24 @@
 """What the page is told, as plain values for JSON."""
 
 import math
+import re
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Protocol
-from urllib.parse import urlsplit
+from dataclasses import asdict
+from typing import Any
 
 from fishrt import __version__
+from fishrt.video.live import without_password
 from realtime.event import Event
-from realtime.stats import StatsSnapshot
+from realtime.run_view import RunView
 from realtime.web.feed import SHOWN_SECONDS, Cursor, Feed, Point
 from realtime.web.recording import RecordingControl
 from realtime.web.state import FORECASTS, pictures_come, state_of
 
 FIGURES_INTERVAL_S = 0.5  # percentiles and scores are worth no more work than that
+_QUERY = re.compile(r"(?<=://)(?P<place>[^?#\s\"']*)[?#][^\s\"']*")
 
 Json = dict[str, Any]
-
-
-class Scoreboard(Protocol):
-    """Scores at one moment: a dataclass of plain values, as the page's `scores.js` shows them."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-
-Scores = Callable[[], Scoreboard | None]
-
-
-@dataclass(frozen=True)
-class RunFacts:
-    """What does not change during a run.
-
-    Attributes:
-        camera: What the user named as camera.
-        bundle: Name of the bundle.
-        fps: Frames a second at the model's rate.
-        horizon: Frames that a forecast looks ahead.
-        threshold: Probability from which on an alarm may start.
-    """
-
-    camera: str
-    bundle: str
-    fps: float
-    horizon: int
-    threshold: float
-
-    @property
-    def horizon_s(self) -> float:
-        """How far a forecast looks ahead, in seconds."""
-        return self.horizon / self.fps
 
 
 class Messages:
@@ -57,44 +26,38 @@ class Messages:
 
     def __init__(
         self,
-        facts: RunFacts,
+        run: RunView,
         feed: Feed,
-        stats: Callable[[], StatsSnapshot],
-        scores: Scores,
         recording: RecordingControl,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Connects the parts.
 
         Args:
-            facts: What does not change.
+            run: The run that is told of.
             feed: The last seconds.
-            stats: Gives the figures of the run.
-            scores: Gives the scoreboard, or None where there is none.
             recording: Recording from the page.
             clock: Monotonic seconds.
         """
-        self._facts = facts
+        self._run = run
         self._feed = feed
-        self._stats = stats
-        self._scores = scores
         self._recording = recording
         self._clock = clock
         self._figures: Json = {}
-        self._snapshot = stats()
+        self._snapshot = run.figures()
         self._due = clock()
 
     def hello(self) -> Json:
         """The first message: what the run is."""
-        facts = self._facts
+        run = self._run
         return {
             "type": "hello",
             "version": __version__,
-            "camera": without_password(facts.camera),
-            "bundle": facts.bundle,
-            "fps": facts.fps,
-            "horizon": facts.horizon,
-            "threshold": facts.threshold,
+            "camera": shown_camera(run.camera),
+            "bundle": run.bundle,
+            "fps": run.fps,
+            "horizon": run.horizon,
+            "threshold": run.threshold,
             "seconds": SHOWN_SECONDS,
         }
 
@@ -122,8 +85,8 @@ class Messages:
 
     def _now(self) -> Json:
         self._renew()
-        latest, facts = self._feed.latest(), self._facts
-        state = state_of(latest, self._snapshot, facts.threshold, facts.horizon_s)
+        latest, run = self._feed.latest(), self._run
+        state = state_of(latest, self._snapshot, run.threshold, run.horizon_s)
         forecast = latest.update.forecast if latest.update else None
         # what was said before a camera was lost is no forecast of what is to come
         stands = state.mood in FORECASTS
@@ -142,12 +105,8 @@ class Messages:
         if self._figures and now < self._due:
             return
         self._due = now + FIGURES_INTERVAL_S
-        self._snapshot = self._stats()
-        scores = self._scores()
-        self._figures = {
-            "stats": asdict(self._snapshot),
-            "scores": None if scores is None else asdict(scores),
-        }
+        self._snapshot = self._run.figures()
+        self._figures = {"stats": asdict(self._snapshot), "scores": asdict(self._run.scores())}
 
 
 def _point(point: Point) -> list[object]:
@@ -189,13 +148,11 @@ def _finite_value(value: Any) -> Any:
     return value
 
 
-def without_password(camera: str) -> str:
-    """A camera's address without user, password and query, which are nobody's business."""
-    if "://" not in camera:
-        return camera
-    try:
-        parts = urlsplit(camera)
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return camera.partition("://")[0] + "://..."
-    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+def shown_camera(camera: str) -> str:
+    """A camera's address without user, password and queries, which are nobody's business.
+
+    Args:
+        camera: What the user named as camera: also a pipeline, in the middle of which addresses
+            stand.
+    """
+    return _QUERY.sub(r"\g<place>", without_password(camera))

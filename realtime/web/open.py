@@ -7,29 +7,23 @@ from realtime.overlay import Overlay
 from realtime.run_view import RunView
 from realtime.sinks.video import VideoRecorder
 from realtime.web.address import WebAddress
-from realtime.web.messages import RunFacts
 from realtime.web.sink import WebSink
 
 
-def open_page(options: LiveOptions, address: WebAddress, bundle_name: str, run: RunView) -> WebSink:
+def open_page(options: LiveOptions, address: WebAddress, run: RunView) -> WebSink:
     """Takes the port and serves the page.
 
     Args:
         options: What the user asked for.
         address: Where to serve.
-        bundle_name: What forecasts.
         run: The run that it shows.
 
     Raises:
         OutputError: If the port is in use, or there is no folder for recordings.
     """
-    horizon = run.config.label.horizon
-    facts = RunFacts(options.footage, bundle_name, run.fps, horizon, run.threshold)
 
     def recorder(path: Path) -> VideoRecorder:
         overlay = Overlay(run.fps, run.threshold, run.horizon_s)
         return VideoRecorder(path, overlay, run.figures, run.fps, may_drop=True)
 
-    return WebSink(
-        address, facts, run.figures, run.scores, options.web_record_dir, recorder, run.outbox.put
-    )
+    return WebSink(address, run, options.web_record_dir, recorder)

@@ -10,10 +10,9 @@ from typing import Protocol
 
 from fishrt.errors import OutputError
 from realtime.event import Event, EventKind
+from realtime.sinks.outbox import Outbox
 from realtime.sinks.sink import Sink
 from realtime.update import Update
-
-Tell = Callable[[EventKind, str], None]
 
 
 class Recorder(Sink, Protocol):
@@ -46,13 +45,13 @@ class RecordingStatus:
 class RecordingControl:
     """Begins and ends recordings on the server's thread, while the loop's thread feeds them."""
 
-    def __init__(self, folder: Path, make: Callable[[Path], Recorder], tell: Tell) -> None:
+    def __init__(self, folder: Path, make: Callable[[Path], Recorder], outbox: Outbox) -> None:
         """Begins without a recording.
 
         Args:
             folder: Where videos go.
             make: Opens a recorder for a file.
-            tell: Takes what goes wrong and one sentence on it, from any thread.
+            outbox: Takes what goes wrong.
 
         Raises:
             OutputError: If there is no such folder.
@@ -64,7 +63,7 @@ class RecordingControl:
             )
         self._folder = folder
         self._make = make
-        self._tell = tell
+        self._outbox = outbox
         self._changing = threading.Lock()  # one start or stop at a time
         self._recorder: Recorder | None = None
         self._path: Path | None = None
@@ -157,7 +156,7 @@ class RecordingControl:
         if recorder is None:  # it was ended meanwhile, and whoever did it is told
             return
         self._problem = sentence
-        self._tell(EventKind.SINK_FAILED, sentence)
+        self._outbox.put(EventKind.SINK_FAILED, sentence)
         # not on the loop's thread, and no daemon: the program ends after the file is finished
         threading.Thread(target=_put_away, args=(recorder,), name="fishrt-web-recording").start()
 

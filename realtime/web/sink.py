@@ -6,15 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from realtime.event import Event, EventKind
-from realtime.stats import StatsSnapshot
+from realtime.run_view import RunView
 from realtime.update import Update
 from realtime.web.access import Access, new_token, own_names
 from realtime.web.address import WebAddress, is_loopback, listen, page_url
 from realtime.web.feed import Feed
 from realtime.web.handlers import Handlers
-from realtime.web.messages import Messages, RunFacts, Scores
+from realtime.web.messages import Messages
 from realtime.web.picture import Pictures
-from realtime.web.recording import Recorder, RecordingControl, Tell
+from realtime.web.recording import Recorder, RecordingControl
 from realtime.web.server import ServerThread
 
 REPEAT_S = 60.0  # the same failure is told so often at most
@@ -31,37 +31,31 @@ class WebSink:
     def __init__(
         self,
         address: WebAddress,
-        facts: RunFacts,
-        stats: Callable[[], StatsSnapshot],
-        scores: Scores,
+        run: RunView,
         record_folder: Path,
         make_recorder: Callable[[Path], Recorder],
-        tell: Tell,
     ) -> None:
         """Takes the port and starts to serve.
 
         Args:
             address: Where to serve.
-            facts: What does not change during the run.
-            stats: Gives the figures of the run, on any thread.
-            scores: Gives the scoreboard or None, on any thread.
+            run: The run that it shows; what goes wrong is left in its outbox.
             record_folder: Where recordings go.
             make_recorder: Opens a recorder for a file.
-            tell: Takes what goes wrong and one sentence on it, on any thread.
 
         Raises:
             OutputError: If the port is in use, or there is no folder for recordings.
         """
-        self._tell = tell
+        self._outbox = run.outbox
         self._told: dict[str, float] = {}
-        self._feed = Feed(facts.fps, facts.horizon)
-        self._recording = RecordingControl(record_folder, make_recorder, tell)
+        self._feed = Feed(run.fps, run.horizon)
+        self._recording = RecordingControl(record_folder, make_recorder, run.outbox)
         listener = listen(address)
         self.loopback = is_loopback(listener)
         token = None if self.loopback else new_token()
         self.url = page_url(address, listener, token)
         access = _access(address, listener, token, loopback=self.loopback)
-        messages = Messages(facts, self._feed, stats, scores, self._recording)
+        messages = Messages(run, self._feed, self._recording)
         handlers = Handlers(
             access, messages, Pictures(self._feed.latest), self._recording, self._failed
         )
@@ -95,12 +89,12 @@ class WebSink:
         now = time.monotonic()
         if now - self._told.get(text, -REPEAT_S) >= REPEAT_S:
             self._told = {text: now}
-            self._tell(EventKind.WARNING, text)
+            self._outbox.put(EventKind.WARNING, text)
 
     def _ended(self, error: Exception) -> None:
         """Tells that there is no page any more."""
         text = f"the page stopped ({type(error).__name__}: {error}); the run goes on without it"
-        self._tell(EventKind.SINK_FAILED, text)
+        self._outbox.put(EventKind.SINK_FAILED, text)
 
 
 def _access(

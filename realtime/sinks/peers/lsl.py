@@ -4,8 +4,8 @@ import math
 import time
 from typing import Any
 
-from fishrt.cli.extras import require
 from fishrt.errors import ConfigError, MachineError
+from fishrt.install_hints import require
 from realtime.event import Event
 from realtime.forecast import Forecast
 from realtime.sinks.address import Address

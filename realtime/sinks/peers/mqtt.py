@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from fishrt.cli.extras import require
 from fishrt.errors import ConfigError, OutputError
+from fishrt.install_hints import require
 from realtime.event import Event, EventKind
 from realtime.forecast import Forecast
 from realtime.sinks.address import Address

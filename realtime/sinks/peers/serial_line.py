@@ -5,8 +5,8 @@ import os
 import re
 from typing import Any
 
-from fishrt.cli.extras import require
 from fishrt.errors import ConfigError, OutputError
+from fishrt.install_hints import require
 from realtime.event import Event, EventKind
 from realtime.sinks.address import Address
 from realtime.sinks.peer import acts_now

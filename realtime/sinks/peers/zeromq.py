@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fishrt.cli.extras import require
+from fishrt.install_hints import require
 from realtime.event import Event
 from realtime.forecast import Forecast
 from realtime.sinks.address import Address

@@ -16,6 +16,7 @@ const TONES = {
   warning: "warn",
   "camera-back": "good",
   running: "good",
+  "rate-right": "good",
   "sink-back": "good",
 };
 const SHOWN_EVENTS = 100;

@@ -14,12 +14,10 @@ export function showScores(scores) {
   const text = JSON.stringify(scores);
   if (text === shown) return;
   shown = text;
-  const isEmpty = scores === null || (scores.overall.labelled === 0 && !scores.drift.length);
+  const isEmpty = scores.overall.labelled === 0 && !scores.drift.length;
   by("no-scores").hidden = !isEmpty;
   by("scores").hidden = isEmpty;
-  if (scores === null) {
-    by("no-scores").textContent = "This run is not scored.";
-  } else if (isEmpty) {
+  if (isEmpty) {
     const delay = scores.delay_s ? `${+scores.delay_s.toFixed(1)} s` : "a while";
     by("no-scores").textContent = `No scores yet. What came true is known ${delay} after a forecast.`;
   } else {
