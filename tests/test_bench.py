@@ -102,7 +102,7 @@ def test_the_ways_to_a_forecast():
 
 
 def test_from_the_command_line(bundle, tmp_path):
-    pytest.importorskip("matplotlib", reason="the extra train is not installed")
+    pytest.importorskip("matplotlib", reason="the extra report is not installed")
     options = ["--backend", "cpu", "--no-keras", "--frames", "20", "--every", "2", "--json"]
     picture = tmp_path / "bench.png"
     done = subprocess.run(
@@ -144,7 +144,7 @@ def bench(monkeypatch, *arguments):
 def test_a_picture_that_cannot_be_is_said_before_measuring(
     bundle, tmp_path, monkeypatch, capfd, output, code, words
 ):
-    pytest.importorskip("matplotlib", reason="the extra train is not installed")
+    pytest.importorskip("matplotlib", reason="the extra report is not installed")
     monkeypatch.setattr("fishrt.cli.bench_plan.run_plan", lambda *_: pytest.fail("it measured"))
     (tmp_path / "folder.png").mkdir()
     assert bench(monkeypatch, bundle.folder, "-o", tmp_path / output) == code
@@ -168,7 +168,7 @@ def test_the_hint_for_cuda_leaves_one_onnx_runtime():
 
 
 def test_figures_are_printed_before_a_picture_that_fails(bundle, tmp_path, monkeypatch, capfd):
-    pytest.importorskip("matplotlib", reason="the extra train is not installed")
+    pytest.importorskip("matplotlib", reason="the extra report is not installed")
 
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "")

@@ -146,6 +146,15 @@ def test_a_check_of_what_is_not_installed_says_so(monkeypatch):
     assert (finding.level, finding.cure) == (Level.PROBLEM, "pip install -e '.[cpu]'")
 
 
+@pytest.mark.parametrize("answer", [{"version": "1.2", "devices": 1}, None])
+def test_what_is_said_of_the_rtx_plugin_is_filed_under_it(monkeypatch, answer):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: True)
+    monkeypatch.setattr(providers, "ask", lambda *_, **__: Answer(answer, "no"))
+    (finding,) = providers.check_rtx_plugin()
+    assert finding.topic == "tensorrt-rtx"
+    assert finding.level is (Level.OK if answer else Level.WARNING)
+
+
 def test_a_broken_onnx_runtime_is_a_problem(monkeypatch):
     answers = {"listed_providers": Answer(None, "ImportError: undefined symbol")}
     monkeypatch.setattr(providers, "ask", lambda probe, *_, **__: answers[probe])

@@ -36,7 +36,7 @@ from training.scoring.verdict import verdict
 from training.simulated import record_simulation
 
 pytest.importorskip("sklearn", reason="the train extra is not installed")
-pytest.importorskip("matplotlib", reason="the train extra is not installed")
+pytest.importorskip("matplotlib", reason="the extra report is not installed")
 
 GEOMETRY = ClipGeometry(steps=4, frames_per_step=4, height=30, width=40)
 SETTINGS = (
