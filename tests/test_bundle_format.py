@@ -103,6 +103,7 @@ def graph_elsewhere(folder: Path) -> None:
         (edit(unheard_of=1), "damaged: unheard_of"),
         (edit(config={"train": {"mode": "telepathy"}}), "damaged: config.train.mode"),
         (graph_elsewhere, "damaged: graphs.0.file"),
+        (edit(hard_sigmoid={"alpha": 1 / 6}), r"hard sigmoid clip\(0.166667 x \+ 0.5, 0, 1\)"),
         (lambda folder: (folder / "background.png").write_bytes(b"x"), "not a picture"),
     ],
 )
