@@ -15,8 +15,7 @@ from fishrt.choices import Runtime
 from fishrt.errors import BundleError, MachineError, MissingExtraError
 from fishrt.gpu.rtx_plugin import rtx_devices
 from fishrt.graph_names import LANES, NEXT_PREFIX
-
-SILENT_LOG_LEVEL = 4  # ONNX Runtime: fatal only; our own sentence says the rest
+from fishrt.onnx_settings import NO_FALLBACK, SILENT_LOG_LEVEL
 
 States = dict[str, NDArray[Any]]
 StepFunction = Callable[[NDArray[np.uint8], States], tuple[NDArray[np.float32], States]]
@@ -66,7 +65,6 @@ PROVIDERS: Mapping[Runtime, tuple[str, dict[str, str]]] = {
     Runtime.ORT_TENSORRT: ("TensorrtExecutionProvider", {}),
 }
 ONNX_RUNTIMES = (*PROVIDERS, Runtime.ORT_TENSORRT_RTX)
-NO_FALLBACK = "session.disable_cpu_ep_fallback"
 
 
 def why_absent(runtime: Runtime) -> str | None:

@@ -18,10 +18,10 @@ from fishrt.clip import ClipGeometry
 from fishrt.errors import BundleError, MissingExtraError
 from fishrt.graph_names import LANES, NEXT_PREFIX, PROBABILITY, TIME_STEP
 from fishrt.install_hints import install_hint
+from fishrt.onnx_settings import SILENT_LOG_LEVEL
 from realtime.wording import count
 
 WARM_UP_RUNS = 3
-SILENT_LOG_LEVEL = 4  # ONNX Runtime: fatal only; our own sentence says the rest
 
 States = dict[str, NDArray[Any]]
 TENSOR_TYPES = {np.dtype(np.float32): "tensor(float)", np.dtype(np.float16): "tensor(float16)"}

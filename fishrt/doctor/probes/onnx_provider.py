@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from fishrt.bundle import BUNDLED
 from fishrt.doctor.probe import answer
+from fishrt.onnx_settings import NO_FALLBACK, SILENT_LOG_LEVEL
 
 CPU = "CPUExecutionProvider"
 LANES = 30
 RUNS = 20
-FATAL_ONLY = 4
 LIMIT = 1e-2  # GPUs multiply in TF32 unless told otherwise, which is no fault of theirs
 
 
@@ -26,10 +26,10 @@ def demo_session(providers: list[str]) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = FATAL_ONLY
+    options.log_severity_level = SILENT_LOG_LEVEL
     options.add_free_dimension_override_by_name("lanes", LANES)
     if providers != [CPU]:
-        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+        options.add_session_config_entry(NO_FALLBACK, "1")
     graph = (BUNDLED / "demo" / "step.onnx").read_bytes()
     session = onnxruntime.InferenceSession(graph, options, providers=providers)
     if session.get_providers()[0] != providers[0]:  # ONNX Runtime goes on without one that fails
