@@ -19,9 +19,11 @@ from fishrt.bundle import (
     load_bundle,
     save_metadata,
 )
+from fishrt.choices import Polarity
 from fishrt.config import TrainMode, load_config
 from fishrt.errors import BundleError
-from fishrt.preprocess import Polarity, Preprocessor, RegionOfInterest
+from fishrt.preprocess import Preprocessor
+from fishrt.region import RegionOfInterest
 from fishrt.storage import sha256_of
 from fishrt.stored_background import save_background
 

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from rich.console import Console
 from test_live_cli import GEOMETRY, Live, bundle, live, video  # noqa: F401
 
+from fishrt.choices import Background
 from fishrt.cli import main
 from fishrt.config import PreprocessConfig
 from fishrt.doctor import cameras
 from fishrt.doctor.finding import Finding, Level
 from fishrt.errors import SourceError
-from fishrt.preprocess import Background
 from fishrt.video import SourceInfo, SourceKind, open_source
 from fishrt.video import live as live_module
 from fishrt.video.background import learn_background

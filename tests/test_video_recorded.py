@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from fishrt.choices import Background
 from fishrt.config import PreprocessConfig
 from fishrt.errors import SourceError
-from fishrt.preprocess import Background
 from fishrt.video import (
     DamagedPictureError,
     IndexedSource,

@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fishrt.choices import Background
 from fishrt.config import PreprocessConfig
 from fishrt.errors import SourceError
-from fishrt.preprocess import Background
 from fishrt.simulate import SimulatedTank, TankSpec
 from fishrt.video import SourceFrame, SourceKind, VideoSource, open_source
 from fishrt.video import live as live_module

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from fishrt.choices import Background
 from fishrt.config import Config
 from fishrt.errors import ConfigError
 from fishrt.footage.shake import ShakeMeter
-from fishrt.preprocess import Background, make_preprocessor, mean_brightness
+from fishrt.preprocess import make_preprocessor, mean_brightness
 from fishrt.recording import RecordingMetadata
 from fishrt.recording_writer import (
     Existing,
