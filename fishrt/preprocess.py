@@ -18,6 +18,7 @@ from fishrt.area_mean import area_mean
 from fishrt.choices import Polarity
 from fishrt.config import ClipConfig, PreprocessConfig
 from fishrt.deflicker import Deflicker
+from fishrt.deflicker import mean_brightness as mean_brightness
 from fishrt.errors import ConfigError, SourceError
 from fishrt.region import RegionOfInterest
 
@@ -155,12 +156,6 @@ def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         code = cv2.COLOR_BGR2GRAY if image.shape[2] == 3 else cv2.COLOR_BGRA2GRAY
         return np.asarray(cv2.cvtColor(image, code), np.uint8)
     raise SourceError(f"the picture has shape {image.shape}; grey, BGR or BGRA is needed.")
-
-
-def mean_brightness(view: NDArray[np.uint8]) -> float:
-    """Mean grey level of a picture, uint8 `(H, W)`: 0 .. 255."""
-    # the same as the mean, but quick where the rows do not follow one another in memory, too
-    return float(cv2.norm(view, cv2.NORM_L1)) / view.size
 
 
 def crop(image: NDArray[np.uint8], roi: RegionOfInterest | None) -> NDArray[np.uint8]:

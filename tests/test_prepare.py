@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import json
+import math
 import os
 import shutil
 import signal
@@ -424,6 +425,46 @@ def test_stopped_at_any_frame_no_shift_is_lost(
     shifts = [np.load(tmp_path / name / "shift.npy") for name in ("broken", "whole")]
     np.testing.assert_array_equal(*shifts)
     assert len(shifts[0]) == (2 if kind == "video" else 3)
+
+
+@pytest.mark.parametrize("kind", ["video", "folder", "simulate"])
+@pytest.mark.parametrize("stop", [20, 77])  # before and after deflicker's second is full
+def test_deflicker_goes_on_as_if_it_had_never_stopped(
+    tmp_path: Path, pictures: list[NDArray[np.uint8]], kind: str, stop: int
+) -> None:
+    config = override_config(SMALL, ["preprocess.deflicker=true"])
+    rng = np.random.default_rng(0)
+    gains = 1 + 0.15 * np.sin(np.arange(90) * 2.1) + rng.uniform(-0.05, 0.05, 90)
+    lit = [
+        cv2.convertScaleAbs(picture, alpha=gain, beta=20)
+        for picture, gain in zip(pictures, gains, strict=False)
+    ]
+    if kind == "video":  # slower than the model: every fourth picture makes two frames
+        source = write_video(tmp_path / "v.mp4", lit, fps=24.0)
+    else:
+        source = tmp_path / "lit"
+        source.mkdir()
+        for index, picture in enumerate(lit):
+            cv2.imwrite(str(source / f"{index:05d}.png"), picture)
+
+    def make(target: Path, stop_at: float) -> None:
+        def stop_there(*told: str | int | None) -> None:
+            done = told[0] if kind == "simulate" else told[1]
+            if isinstance(done, int) and done >= stop_at:
+                raise KeyboardInterrupt
+
+        if kind == "simulate":
+            record_simulation(TankSpec(seed=3), 90, config, target, progress=stop_there)
+        else:
+            slow = None if kind == "video" else 24.0
+            one = request(source, config=config, source_fps=slow)
+            prepare_recording(one, target, progress=stop_there)
+
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path / "broken", stop)
+    make(tmp_path / "broken", math.inf)
+    make(tmp_path / "whole", math.inf)
+    same(load_recording(tmp_path / "broken"), load_recording(tmp_path / "whole"))
 
 
 def test_a_report_that_was_not_finished_is_made_by_the_next_run(
