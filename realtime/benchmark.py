@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 
 from fishrt.bundle import Bundle, GraphPrecision
 from fishrt.child_process import last_words, run_module
+from fishrt.cores import usable_cores
 from fishrt.doctor.machine import memory_gb, processor_name
 from fishrt.errors import FishrtError
 from fishrt.gpu.card import current_gpu
 from fishrt.install_hints import install_hint, no_cuda_hint
 from fishrt.simulate import SimulatedTank, TankSpec
 from realtime.backends import Backend
-from realtime.stepper import SessionSettings, usable_cores
+from realtime.stepper import SessionSettings
 
 TANK_SEED = 11
 WORKER_LIMIT_S = 600.0

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from fishrt.child_process import python_path
+from fishrt.cores import usable_cores
 from fishrt.errors import ConfigError, FishrtError, SourceError
 from realtime.predict.job import Job
 from realtime.predict.part import ROWS_FILE, PartState, Status, read_state, store_result
 from realtime.predict.plan import Plan
 from realtime.predict.work import fingerprint, forecast_source
-from realtime.stepper import usable_cores
 from realtime.stopping import StopRequest
 
 LOCAL = "local"
