@@ -64,7 +64,9 @@ def test_gradients_equal_the_stock_layer(pair):
         return tape.gradient(loss, [x, *[w.value for w in layer.trainable_weights]])
 
     stock, ours, clips = pair
-    for expected, got in zip(gradients(stock), gradients(ours), strict=True):
+    pairs = list(zip(gradients(stock), gradients(ours), strict=True))
+    assert len(pairs) == 3  # the pictures, the kernel and the recurrent one
+    for expected, got in pairs:
         assert float(tf.reduce_max(tf.abs(expected))) > 1e-4
         np.testing.assert_allclose(got.numpy(), expected.numpy(), atol=TOLERANCE)
 
@@ -72,6 +74,7 @@ def test_gradients_equal_the_stock_layer(pair):
 def test_the_weight_layout_is_the_stock_one(pair):
     stock, ours, _ = pair
     assert [w.shape for w in stock.get_weights()] == [w.shape for w in ours.get_weights()]
+    assert len(ours.get_weights()) == 2
     assert [w.name for w in stock.weights] == [w.name for w in ours.weights]
 
 

@@ -613,7 +613,9 @@ def test_a_median_background_of_two_sources(tmp_path: Path, folder: Path) -> Non
 
 
 def test_the_report_is_a_picture_and_a_page(tmp_path: Path, folder: Path) -> None:
-    prepare_recording(request(folder, "demo", minutes=0.2), tmp_path / "r")
+    (folder / "00100.png").write_bytes(b"no picture")
+    both = request(folder, "demo", minutes=0.2, damaged=Damaged.SKIP)
+    prepare_recording(both, tmp_path / "r")
     write_report(tmp_path / "r", html=True)
     picture = cv2.imread(str(tmp_path / "r" / "report.png"))
     assert picture.shape[0] > 800
@@ -621,7 +623,9 @@ def test_the_report_is_a_picture_and_a_page(tmp_path: Path, folder: Path) -> Non
     page = (tmp_path / "r" / "report.html").read_text()
     assert "data:image/png;base64," in page
     assert page.count("<tr>") == 3
-    for finding in load_recording(tmp_path / "r").metadata.findings:
+    findings = load_recording(tmp_path / "r").metadata.findings
+    assert FindingKind.DAMAGED in {finding.kind for finding in findings}
+    for finding in findings:
         assert f"<b>{finding.kind}</b>" in page
     assert "http" not in page.replace("<!doctype html>", "")
 
