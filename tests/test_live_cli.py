@@ -21,6 +21,7 @@ import pytest
 import yaml
 from command_line import Command, Ended, quiet_opencv
 from tiny_bundle import make_tiny_bundle, reseal
+from tiny_footage import noise, write_video
 
 from fishrt.bundle import Bundle
 from fishrt.cli import main
@@ -60,18 +61,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return make_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny", GEOMETRY)
 
 
-def write_video(path: Path, count: int, size: tuple[int, int] = (64, 48)) -> Path:
-    rng = np.random.default_rng(7)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30.0, size)
-    for _ in range(count):
-        writer.write(rng.integers(0, 256, (size[1], size[0], 3), np.uint8))
-    writer.release()
-    return path
-
-
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_video(tmp_path_factory.mktemp("video") / "tank.avi", FRAMES)
+    return write_video(tmp_path_factory.mktemp("video") / "tank.avi", noise(FRAMES))
 
 
 @pytest.fixture
@@ -262,7 +254,7 @@ def test_the_recording_has_every_frame_that_was_written(
     live: Live, tmp_path: Path, size: tuple[int, int]
 ) -> None:
     path = tmp_path / "o.mp4"
-    camera = write_video(tmp_path / "tank.avi", 12, size)
+    camera = write_video(tmp_path / "tank.avi", noise(12, size[::-1]))
     ended = live("--record", str(path), camera=camera)
     assert (ended.code, len(ended.lines)) == (0, 12)
     capture = cv2.VideoCapture(str(path))
@@ -460,7 +452,7 @@ def test_options_that_are_wrong(live: Live, options: tuple[str, ...]) -> None:
 def test_footage_that_is_too_short_is_logged_and_then_complained_about(
     live: Live, tmp_path: Path
 ) -> None:
-    ended = live(camera=write_video(tmp_path / "short.avi", 5))
+    ended = live(camera=write_video(tmp_path / "short.avi", noise(5)))
     assert ended.code == 3
     assert [line["reason"] for line in ended.lines] == ["filling"] * 5
     sentence = ended.sentence

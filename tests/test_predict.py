@@ -109,7 +109,7 @@ def test_rows_are_the_lines_of_live(
     fishrt: Run, bundle: Bundle, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     """A video that is slower than the model, a folder with pictures missing, and the tank."""
-    slow = write_video(tmp_path / "slow.avi", 20, fps=25.0)
+    slow = write_video(tmp_path / "slow.avi", noise(20), fps=25.0)
     folder = write_pictures(tmp_path / "gaps", [*range(12), *range(15, 25), 27, 28])
     sources = [str(slow), str(folder), "demo:3"]
     out = tmp_path / "out.jsonl"
@@ -299,7 +299,7 @@ def test_one_bad_source_does_not_keep_the_others(predict: Run, tmp_path: Path) -
     assert [each["status"] for each in sources] == ["failed", "failed", "failed", "whole"]
     # mended, the same command does only what failed, and replaces its own output
     bad.write_bytes(picture)
-    write_video(broken.with_suffix(".avi"), 9).rename(broken)
+    write_video(broken.with_suffix(".avi"), noise(9)).rename(broken)
     (tmp_path / "absent.mp4").write_bytes(broken.read_bytes())
     again = predict(*command, "--json")
     assert again.code == 0, again.err
@@ -350,7 +350,7 @@ def test_what_is_wrong_is_one_sentence(
 
 
 def test_the_footage_itself_is_never_written_over(predict: Run, tmp_path: Path) -> None:
-    video = write_video(tmp_path / "video.avi", 9)
+    video = write_video(tmp_path / "video.avi", noise(9))
     video.rename(tmp_path / "video.csv")
     before = everything_in(tmp_path)
     ended = predict(tmp_path / "video.csv", "-o", tmp_path / "video.csv", "--overwrite")

@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 import yaml
 from numpy.typing import NDArray
+from tiny_footage import write_video
 
 from fishrt.clip import ClipGeometry
 from fishrt.config import Config, override_config
@@ -61,15 +62,6 @@ def folder(tmp_path: Path, pictures: list[NDArray[np.uint8]]) -> Path:
     for index, picture in enumerate(pictures):
         cv2.imwrite(str(folder / f"{index:05d}.png"), picture)
     return folder
-
-
-def write_video(path: Path, pictures: list[NDArray[np.uint8]], fps: float = 30.0) -> Path:
-    height, width = pictures[0].shape
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, (width, height))
-    for picture in pictures:
-        writer.write(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))
-    writer.release()
-    return path
 
 
 def request(*sources: Path | str, config: Config = SMALL, **options: object) -> PrepareRequest:
@@ -217,11 +209,7 @@ def test_a_truncated_video(tmp_path: Path, pictures: list[NDArray[np.uint8]]) ->
         prepare_recording(request(tmp_path / "no-index.mp4"), tmp_path / "r")
     # AVI keeps its pictures readable up to the cut
     avi = tmp_path / "cut.avi"
-    writer = cv2.VideoWriter(str(avi), cv2.VideoWriter.fourcc(*"MJPG"), 30.0, (160, 120))
-    for picture in pictures:
-        writer.write(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))
-    writer.release()
-    data = avi.read_bytes()
+    data = write_video(avi, pictures).read_bytes()
     avi.write_bytes(data[: len(data) // 2])
     metadata = prepare_recording(request(avi), tmp_path / "r")
     assert 60 < metadata.sources[0].stop < COUNT
