@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import yaml
+from command_line import fishrt
 from tiny_bundle import make_tiny_bundle
 
 from fishrt.bundle import TrainedOn, load_bundle, save_metadata
@@ -281,16 +282,6 @@ class Links(HTMLParser):
     def handle_starttag(self, tag, attributes):
         self.open.append(tag)
         self.found += [v for k, v in attributes if k in ("src", "href", "action", "data")]
-
-
-def fishrt(*arguments):
-    """The command line in a fresh process."""
-    return subprocess.run(
-        [sys.executable, "-c", "from fishrt.cli import main; main()", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")

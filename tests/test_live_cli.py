@@ -19,7 +19,7 @@ import numpy as np
 import onnx
 import pytest
 import yaml
-from command_line import Command, Ended, quiet_opencv
+from command_line import RUN, Command, Ended, quiet_opencv
 from tiny_bundle import make_tiny_bundle, reseal
 from tiny_footage import noise, write_video
 
@@ -34,7 +34,6 @@ from realtime.stopping import StopRequest, stop_signals
 
 GEOMETRY = ClipGeometry(steps=3, frames_per_step=2, height=12, width=16)
 FRAMES = 25
-CODE = "from fishrt.cli import main; main()"
 PATIENCE_S = 60.0  # for another process on a busy machine
 FIELDS = {
     "frame": int,
@@ -87,7 +86,7 @@ def live(
 
 def in_process_of_its_own(*options: str, **kwargs: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", CODE, "live", *options],
+        [*RUN, "live", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -506,9 +505,7 @@ def test_a_terminal_that_is_closed_ends_it_in_good_order(bundle: Bundle, tmp_pat
     terminal, theirs = os.openpty()
     os.set_blocking(terminal, False)
     options = ["--camera", "demo", "--bundle", str(bundle.folder), "-o", str(log), "-o", str(table)]
-    process = subprocess.Popen(
-        [sys.executable, "-c", CODE, "live", "--no-window", *options], stderr=theirs
-    )
+    process = subprocess.Popen([*RUN, "live", "--no-window", *options], stderr=theirs)
     os.close(theirs)
     deadline = time.monotonic() + PATIENCE_S
     while not (log.exists() and log.read_bytes().count(b"\n") >= 12):

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from free_port import free_port
 from sink_items import PATIENCE_S, alarm, forecast, until, update
 
 from fishrt.errors import ConfigError, MissingExtraError
@@ -36,12 +37,6 @@ def sink_to(address: str, outbox: Outbox | None = None) -> Iterator:
         yield sink
     finally:
         sink.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def said(outbox: Outbox) -> list[tuple[EventKind, str]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from command_line import MAIN, RUN
 from rich.console import Console
 from sink_items import PATIENCE_S, forecast, update
 from tiny_bundle import make_tiny_bundle
@@ -33,7 +34,6 @@ from realtime.summary import LiveSummary, summary_lines
 from realtime.update import NO_PICTURE, Update
 
 FPS = 30.0
-CODE = "from fishrt.cli import main; main()"
 GEOMETRY = ClipGeometry(steps=3, frames_per_step=2, height=12, width=16)
 
 needs_pyav = pytest.mark.skipif(
@@ -317,7 +317,7 @@ def test_a_summary_says_what_each_sink_lacks(bundle: Bundle) -> None:
 LIMITED = f"""
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
-{CODE}
+{MAIN}
 """
 
 
@@ -352,7 +352,7 @@ def test_after_a_kill_the_log_is_whole_and_the_video_plays_to_its_last_fragment(
     arguments = ["--camera", "demo", "--bundle", str(bundle.folder), "-o", str(log)]
     arguments += ["-o", str(table), "--record", str(video), "--record-raw", str(camera)]
     process = subprocess.Popen(
-        [sys.executable, "-c", CODE, "live", *arguments],
+        [*RUN, "live", *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
