@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from test_live_cli import GEOMETRY, Live, bundle, live, video  # noqa: F401
+from test_live_cli import Live, live, video  # noqa: F401
 from tiny_footage import write_video
 
 from fishrt.choices import Background

@@ -20,19 +20,17 @@ import onnx
 import pytest
 import yaml
 from command_line import RUN, Command, Ended, quiet_opencv
-from tiny_bundle import make_tiny_bundle, reseal
+from tiny_bundle import GEOMETRY, make_tiny_bundle, reseal
 from tiny_footage import noise, write_video
 
 from fishrt.bundle import Bundle
 from fishrt.cli import main
-from fishrt.clip import ClipGeometry
 from fishrt.errors import ExitCode
 from realtime import session
 from realtime.forecast import Forecast, Reason
 from realtime.session import LiveOptions, make_sinks
 from realtime.stopping import StopRequest, stop_signals
 
-GEOMETRY = ClipGeometry(steps=3, frames_per_step=2, height=12, width=16)
 FRAMES = 25
 PATIENCE_S = 60.0  # for another process on a busy machine
 FIELDS = {
@@ -53,11 +51,6 @@ FIELDS = {
 
 
 Live = Callable[..., Ended]
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return make_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny", GEOMETRY)
 
 
 @pytest.fixture(scope="module")

@@ -16,17 +16,15 @@ import cv2
 import numpy as np
 import pytest
 from command_line import Command, Ended, quiet_opencv
-from tiny_bundle import make_tiny_bundle
+from tiny_bundle import GEOMETRY, make_tiny_bundle
 from tiny_footage import noise, write_recording, write_video
 
 from fishrt.bundle import Bundle, GraphKind
-from fishrt.clip import ClipGeometry
 from fishrt.errors import ExitCode
 from fishrt.recording import SourceRecord, load_recording
 from realtime.predict.formats import COLUMNS, METADATA_KEY
 from realtime.stepper import open_session
 
-GEOMETRY = ClipGeometry(steps=3, frames_per_step=2, height=12, width=16)
 SAME_IN_LIVE = {
     "frame": "frame",
     "source_frame": "source_frame",
@@ -50,11 +48,6 @@ main()
 """
 
 Run = Callable[..., Ended]
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return make_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny", GEOMETRY)
 
 
 @pytest.fixture

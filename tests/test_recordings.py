@@ -17,10 +17,8 @@ import pytest
 from command_line import MAIN, RUN
 from rich.console import Console
 from sink_items import PATIENCE_S, forecast, update
-from tiny_bundle import make_tiny_bundle
 
 from fishrt.bundle import Bundle
-from fishrt.clip import ClipGeometry
 from fishrt.errors import OutputError
 from realtime.forecast import Forecast, Reason
 from realtime.options import LiveOptions
@@ -34,16 +32,10 @@ from realtime.summary import LiveSummary, summary_lines
 from realtime.update import NO_PICTURE, Update
 
 FPS = 30.0
-GEOMETRY = ClipGeometry(steps=3, frames_per_step=2, height=12, width=16)
 
 needs_pyav = pytest.mark.skipif(
     not video_file.can_fragment(), reason="PyAV is not installed (extra video)"
 )
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return make_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny", GEOMETRY)
 
 
 def pictures_of(path: Path) -> tuple[list[np.ndarray], list[float]]:

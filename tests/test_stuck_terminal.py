@@ -16,22 +16,14 @@ import pytest
 from command_line import RUN
 from rich.console import Console
 from sink_items import until, update
-from tiny_bundle import make_tiny_bundle
 
 from fishrt.bundle import Bundle
-from fishrt.clip import ClipGeometry
 from fishrt.patient_stderr import ROOM, PatientStderr, last_words
 from realtime.event import Event, EventKind
 from realtime.sinks.status import StatusSink
 from realtime.stats import LiveStats
 
-GEOMETRY = ClipGeometry(steps=3, frames_per_step=2, height=12, width=16)
 PATIENCE_S = 30.0  # for another process on a busy machine
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return make_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny", GEOMETRY)
 
 
 @pytest.fixture
