@@ -1,6 +1,7 @@
 """What is missing: the smallest extra that brings it, worded in one place and shown whole."""
 
 import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def test_several_extras_are_one_command():
 
 
 def test_a_recording_without_a_report_names_the_extra_for_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("fishrt.cli.report.find_spec", lambda _: None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     said = io.StringIO()
     report_drawer(Console(file=said, width=40))(tmp_path)
     assert said.getvalue().endswith("pip install -e '.[report]'\n")  # no markup: [report] stays
@@ -34,6 +35,6 @@ def test_no_module_words_the_installation_itself(package):
 
 
 def test_a_benchmark_picture_needs_no_tensorflow(monkeypatch, tmp_path):
-    monkeypatch.setattr("fishrt.cli.extras.find_spec", lambda _: None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"install the extra report"):
         bench(output=tmp_path / "x.png")
