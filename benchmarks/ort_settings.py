@@ -22,7 +22,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from fishrt.bundle import GraphKind, GraphPrecision, load_bundle
-from realtime.stepper import usable_cores
+from fishrt.cores import usable_cores
 
 WARM_UP = 3
 CALM_SECONDS = 0.03

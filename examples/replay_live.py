@@ -14,7 +14,8 @@ import numpy as np
 
 from fishrt.bundle import load_bundle
 from fishrt.metrics import Scorer
-from fishrt.online_scorer import OnlineScorer
+from fishrt.motion import frame_change
+from fishrt.online_labels import LabelledLater
 from fishrt.recording import load_recording
 from realtime.modes import open_forecaster
 
@@ -25,15 +26,15 @@ def main(folder: Path, bundle_folder: Path) -> None:
     bundle = load_bundle(bundle_folder)
     config = bundle.metadata.config
     forecaster = open_forecaster(bundle, config.train.mode, every=1)
-    scorer = OnlineScorer(config.label.rule, Scorer())
+    waiting, scorer = LabelledLater[float | None](config.label.rule), Scorer()
 
     before = None
     for index, frame in enumerate(recording.frames):
         said = forecaster.push(frame)
-        energy = (
-            None if before is None else float(np.abs(frame - before.astype(float)).mean()) / 255
-        )
-        scorer.push(energy, said.probability)
+        change = None if before is None else frame_change(before, frame)
+        label, said_then = waiting.push(change, said.probability) or (0, None)
+        if said_then is not None:  # 1.5 s ago, and now its label is known
+            scorer.accumulate(np.array([label]), np.array([said_then]))
         before = frame
         if index % round(10 * config.clip.fps) == 0:
             bar = said.reason or "#" * round(40 * (said.probability or 0))

@@ -14,9 +14,8 @@ from fishrt.bundle import Bundle, GraphKind, GraphPrecision, StateSpec
 from fishrt.choices import Runtime
 from fishrt.errors import BundleError, MachineError, MissingExtraError
 from fishrt.gpu.rtx_plugin import rtx_devices
-from fishrt.graph_names import LANES, NEXT_PREFIX
-
-SILENT_LOG_LEVEL = 4  # ONNX Runtime: fatal only; our own sentence says the rest
+from fishrt.graph_names import CLIP, LANES, NEXT_PREFIX, PROBABILITY, TIME_STEP
+from fishrt.onnx_settings import NO_FALLBACK, SILENT_LOG_LEVEL
 
 States = dict[str, NDArray[Any]]
 StepFunction = Callable[[NDArray[np.uint8], States], tuple[NDArray[np.float32], States]]
@@ -66,7 +65,6 @@ PROVIDERS: Mapping[Runtime, tuple[str, dict[str, str]]] = {
     Runtime.ORT_TENSORRT: ("TensorrtExecutionProvider", {}),
 }
 ONNX_RUNTIMES = (*PROVIDERS, Runtime.ORT_TENSORRT_RTX)
-NO_FALLBACK = "session.disable_cpu_ep_fallback"
 
 
 def why_absent(runtime: Runtime) -> str | None:
@@ -119,7 +117,7 @@ def open_runner(
         runtime,
         precision,
         onnxruntime.__version__,
-        lambda clip: float(_run(session, ["probability"], {"clip": clip})[0][0]),
+        lambda clip: float(_run(session, [PROBABILITY], {CLIP: clip})[0][0]),
         lambda lanes: step_function(_open(graphs[GraphKind.STEP], runtime, lanes)),
     )
 
@@ -134,9 +132,9 @@ def step_function(session: Any) -> StepFunction:
     names = [output.name for output in session.get_outputs()]
 
     def step(time_step: NDArray[np.uint8], states: States) -> tuple[NDArray[np.float32], States]:
-        results = _run(session, names, {"time_step": time_step, **states})
+        results = _run(session, names, {TIME_STEP: time_step, **states})
         values = dict(zip(names, results, strict=True))
-        probability = values.pop("probability")
+        probability = values.pop(PROBABILITY)
         return probability, {name.removeprefix(NEXT_PREFIX): v for name, v in values.items()}
 
     return step

@@ -26,6 +26,7 @@ from fishrt.bundle import (
     GraphFile,
     GraphKind,
     GraphPrecision,
+    HardSigmoid,
     StoredFile,
     TrainedOn,
     require_place,
@@ -35,6 +36,7 @@ from fishrt.errors import ParityError
 from fishrt.recording import Recording
 from fishrt.storage import sha256_of, whole_folder
 from fishrt.stored_background import BACKGROUND_FILE, save_background
+from training.convlstm import HARD_SIGMOID_ALPHA, HARD_SIGMOID_BETA
 from training.run import Run, describe_software
 
 FP32_ONLY = (GraphPrecision.FP32,)
@@ -126,6 +128,7 @@ def _metadata(
         fishrt_version=__version__,
         name=name,
         config=run.config,
+        hard_sigmoid=HardSigmoid(alpha=HARD_SIGMOID_ALPHA, beta=HARD_SIGMOID_BETA),
         graphs=graphs,
         reference=StoredFile(file=reference.name, sha256=sha256_of(reference)),
         states=run.model.state_specs,

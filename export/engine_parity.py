@@ -28,9 +28,8 @@ from fishrt.gpu.device import CudaDevice, Device, DeviceProgram, DeviceTensor
 from fishrt.gpu.engine import EngineFile, EngineProof, find_engine
 from fishrt.gpu.tensorrt_library import tensorrt_version
 from fishrt.gpu.tensorrt_program import open_engine
-from fishrt.graph_names import NEXT_PREFIX
+from fishrt.graph_names import CLIP, NEXT_PREFIX, PROBABILITY, TIME_STEP
 
-CLIP, PROBABILITY = "clip", "probability"
 REBUILD = "build it with: fishrt export --tensorrt"
 
 Engines = Mapping[GraphKind, EngineFile]
@@ -154,7 +153,7 @@ def _step_maker(engine: EngineFile, device: Device, *, trust: bool) -> StepMaker
         def advance(
             time_step: NDArray[np.uint8], states: States
         ) -> tuple[NDArray[np.float32], States]:
-            results = run({"time_step": time_step, **states})
+            results = run({TIME_STEP: time_step, **states})
             probability = results.pop(PROBABILITY)
             return probability, {name.removeprefix(NEXT_PREFIX): v for name, v in results.items()}
 

@@ -23,15 +23,12 @@ from fishrt import __version__
 from fishrt.bundle import GraphKind, GraphPrecision, StateSpec
 from fishrt.clip import ClipGeometry
 from fishrt.config import TrainMode
-from fishrt.graph_names import LANES
+from fishrt.graph_names import CLIP, LANES, LAST_PREFIX, NEXT_PREFIX, PROBABILITY, TIME_STEP
 from training.convlstm import HARD_SIGMOID_ALPHA, HARD_SIGMOID_BETA
 from training.motion_forecaster import MotionForecaster
 from training.networks import AnyForecaster
 
 OPSET = 17
-LAST_HIDDEN = "last_h"
-"""In a clip graph, `last_h0`, `last_h1`, ... name the layers' last hidden states. They are no
-outputs, but a graph that is to be looked into can be given them as such."""
 FP32 = GraphPrecision.FP32
 
 Tensor = Any
@@ -70,7 +67,7 @@ def step_graph(
     """
     lanes = geometry.steps
     shape = (1, geometry.frames_per_step, geometry.height, geometry.width)
-    signature = [tf.TensorSpec(shape, tf.uint8, name="time_step")] + [
+    signature = [tf.TensorSpec(shape, tf.uint8, name=TIME_STEP)] + [
         tf.TensorSpec((lanes, *state.shape), _dtype(state, precision), name=state.name)
         for state in states
     ]
@@ -80,7 +77,7 @@ def step_graph(
     else:
         pictures = network
         model = _trace(lambda *inputs: frozen.step(pictures, precision, *inputs), signature)
-    _rename_outputs(model, ["probability", *(f"next_{state.name}" for state in states)])
+    _rename_outputs(model, [PROBABILITY, *(f"{NEXT_PREFIX}{state.name}" for state in states)])
     _free_lanes(model)
     return _finish(model)
 
@@ -99,15 +96,15 @@ def clip_graph(
         A checked ONNX model, all shapes static.
     """
     shape = (1, geometry.steps, geometry.frames_per_step, geometry.height, geometry.width)
-    signature = [tf.TensorSpec(shape, tf.uint8, name="clip")]
-    names = ["probability"]
+    signature = [tf.TensorSpec(shape, tf.uint8, name=CLIP)]
+    names = [PROBABILITY]
     if isinstance(network, FrozenMotionForecaster):
         motion = network
         model = _trace(lambda frames: motion_clip(motion, precision, frames), signature)
     else:
         pictures = network
         model = _trace(lambda frames: frozen.clip(pictures, precision, frames), signature)
-        names += [f"{LAST_HIDDEN}{layer}" for layer in range(len(network.layers))]
+        names += [f"{LAST_PREFIX}h{layer}" for layer in range(len(network.layers))]
     _rename_outputs(model, names)
     del model.graph.output[1:]
     return _finish(model)
@@ -243,7 +240,7 @@ def _free_lanes(model: onnx.ModelProto) -> None:
     # every value that was traced carries the traced number of lanes; shapes are inferred anew
     del model.graph.value_info[:]
     for value in [*model.graph.input, *model.graph.output]:
-        if value.name != "time_step":
+        if value.name != TIME_STEP:
             value.type.tensor_type.shape.dim[0].dim_param = LANES
 
 

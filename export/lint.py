@@ -15,12 +15,12 @@ import yaml
 from onnx import TensorProto
 
 from fishrt.errors import BundleError
+from fishrt.graph_names import LANES
 
 OPERATORS_FILE = Path(__file__).with_name("tensorrt_operators.yaml")
 OPSET = 17
 IR_VERSION = 8
 """Of ONNX 1.12, the release of opset 17; whatever reads that opset reads this version."""
-FREE_DIMENSION = "lanes"
 CONTROL_FLOW = frozenset({"If", "Loop", "Scan"})
 
 TYPE_NAMES = {
@@ -124,7 +124,7 @@ def _borders(graph: onnx.GraphProto) -> Iterator[str]:
         if value.name in constants:
             yield f"the constant {value.name} is a graph input"
         for place, dimension in enumerate(tensor.shape.dim):
-            free = place == 0 and dimension.dim_param == FREE_DIMENSION
+            free = place == 0 and dimension.dim_param == LANES
             if not free and not dimension.dim_value:
                 yield f"dimension {place} of {value.name} is not fixed"
 

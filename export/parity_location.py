@@ -16,6 +16,7 @@ from export.agreement import FLICKER_LIMITS, HIDDEN_LIMITS, LIMITS
 from export.backends import Runner, StepFunction, zero_states
 from export.reference import FLICKER, Cases, Stretch, last_hidden, sample
 from fishrt.bundle import GraphKind, GraphPrecision, StateSpec
+from fishrt.graph_names import CLIP, LAST_PREFIX
 
 EARLY = 3
 """Steps in which what is wrong shows, and rounding does not yet: a recurrent kernel takes two."""
@@ -96,13 +97,15 @@ def _in_clip(graph: bytes, precision: GraphPrecision, stretch: Stretch, steps: i
         return None
     model = onnx.load_from_string(graph)
     made = {name for node in model.graph.node for name in node.output}
-    wanted = {f"last_{name}": name for name in stretch.trace if f"last_{name}" in made}
+    wanted = {
+        f"{LAST_PREFIX}{name}": name for name in stretch.trace if f"{LAST_PREFIX}{name}" in made
+    }
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted)
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
     clip = stretch.time_steps[:steps]
-    values = session.run(list(wanted), {"clip": clip[None]}) if wanted else []
+    values = session.run(list(wanted), {CLIP: clip[None]}) if wanted else []
     for name, value in zip(wanted.values(), values, strict=True):
         error = _furthest(value, stretch.trace[name][-1])
         if not error <= _limit(precision, name, stretch, late=True):

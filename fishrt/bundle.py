@@ -273,11 +273,23 @@ def load_bundle(source: str | Path) -> Bundle:
         source: Path of a bundle folder, or the name of a bundle that ships with fishrt.
 
     Raises:
-        BundleError: If it is missing, damaged, or of another format version.
+        BundleError: If it is missing, damaged, of another format version, or its network has a
+            recurrent activation that this fishrt does not know.
     """
     folder = find_bundle(source)
     metadata = read_metadata(folder, FORMAT, BundleMetadata)
+    _require_known(metadata.hard_sigmoid, folder)
     return Bundle(folder, metadata, stored_background(folder, "the bundle", BundleError))
+
+
+def _require_known(found: HardSigmoid, folder: Path) -> None:
+    known = HardSigmoid()
+    if found != known:
+        raise BundleError(
+            f"the bundle {folder} has the hard sigmoid clip({found.alpha:g} x + {found.beta:g}, 0, "
+            f"1), but this fishrt knows clip({known.alpha:g} x + {known.beta:g}, 0, 1) alone; "
+            f"{FORMAT.if_outdated}."
+        )
 
 
 def require_place(folder: Path, *, overwrite: bool) -> None:

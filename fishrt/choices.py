@@ -3,6 +3,21 @@
 import enum
 
 
+class Background(enum.StrEnum):
+    """Where the still background that is subtracted comes from."""
+
+    NONE = "none"
+    IMAGE = "image"
+    MEDIAN = "median"
+
+
+class Polarity(enum.StrEnum):
+    """Whether the animals are brighter or darker than what is behind them."""
+
+    BRIGHT = "bright"
+    DARK = "dark"
+
+
 class TrainMode(enum.StrEnum):
     """What the model is trained for: clips from zero state, or a state carried on."""
 

@@ -19,11 +19,12 @@ from pydantic import (
     model_validator,
 )
 
+from fishrt.choices import Background, Polarity
 from fishrt.choices import TrainMode as TrainMode
 from fishrt.clip import ClipGeometry
 from fishrt.errors import ConfigError
 from fishrt.motion import LabelRule
-from fishrt.preprocess import Background, Polarity, RegionOfInterest
+from fishrt.region import RegionOfInterest
 from fishrt.settings import apply_override, read_settings, sentence_of
 
 MOTION_PAST = 900

@@ -5,9 +5,9 @@ from importlib.util import find_spec
 from fishrt.errors import MissingExtraError
 
 
-def install_command(extra: str) -> str:
-    """The command that installs one of the extras of pyproject.toml, in a checkout."""
-    return f"pip install -e '.[{extra}]'"
+def install_command(*extras: str) -> str:
+    """The command that installs extras of pyproject.toml, in a checkout."""
+    return f"pip install -e '.[{','.join(extras)}]'"
 
 
 def install_hint(extra: str) -> str:

@@ -3,7 +3,6 @@
 Every score has an independent check in the tests: scikit-learn where it has the metric.
 """
 
-from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -318,17 +317,15 @@ class Scores:
 
 
 class Scorer:
-    """Scores as init, accumulate, compute: the same for an array, a file and a running stream."""
+    """Scores as init, accumulate, compute: of an array at once, or of frames as they come.
 
-    def __init__(self, window: int | None = None) -> None:
-        """Begins with nothing.
+    It keeps them all, for the scores need them in order. `fishrt live` goes on for days: its
+    scoreboard keeps sums and a histogram instead, see `realtime.scoreboard.skill`.
+    """
 
-        Args:
-            window: Score the last so many frames only (a rolling score), or None for all.
-        """
-        self._window = window
-        self._parts: deque[tuple[NDArray[np.uint8], NDArray[np.float64]]] = deque()
-        self._count = 0
+    def __init__(self) -> None:
+        """Begins with nothing."""
+        self._parts: list[tuple[NDArray[np.uint8], NDArray[np.float64]]] = []
 
     def accumulate(
         self,
@@ -354,32 +351,13 @@ class Scorer:
         if not np.all((p[:, 0] >= 0) & (p[:, 0] <= 1)):
             raise ValueError("probabilities must be numbers between 0 and 1.")
         self._parts.append((y, p))
-        self._count += len(y)
-        while self._window is not None and self._count > self._window:
-            self._drop(self._count - self._window)
-
-    def _drop(self, surplus: int) -> None:
-        y, p = self._parts.popleft()
-        gone = min(surplus, len(y))
-        if gone < len(y):
-            self._parts.appendleft((y[gone:], p[gone:]))
-        self._count -= gone
-
-    @property
-    def arrays(self) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.float64]]:
-        """Labels, probabilities and the baseline's, of the frames that count, each `(N,)`."""
-        if not self._parts:
-            return np.zeros(0, np.uint8), np.zeros(0), np.zeros(0)
-        labels = np.concatenate([part[0] for part in self._parts])
-        forecasts = np.concatenate([part[1] for part in self._parts])
-        self._parts = deque([(labels, forecasts)])
-        return labels, forecasts[:, 0], forecasts[:, 1]
 
     def compute(self) -> Scores | None:
         """The scores of what was accumulated, or None while there is nothing."""
-        y, p, baseline = self.arrays
-        if not len(y):
+        if not sum(len(labels) for labels, _ in self._parts):
             return None
+        y = np.concatenate([labels for labels, _ in self._parts])
+        p, baseline = np.concatenate([forecasts for _, forecasts in self._parts]).T
         known = ~np.isnan(baseline)
         return Scores(
             frames=len(y),

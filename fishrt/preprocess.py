@@ -6,50 +6,24 @@ area means. They are part of the model's input contract and travel in the record
 bundle.
 """
 
-import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from fishrt.area_mean import area_mean
+from fishrt.choices import Polarity
+from fishrt.config import ClipConfig, PreprocessConfig
 from fishrt.deflicker import Deflicker
+from fishrt.deflicker import mean_brightness as mean_brightness
 from fishrt.errors import ConfigError, SourceError
-
-if TYPE_CHECKING:  # fishrt.config imports this module
-    from fishrt.config import ClipConfig, PreprocessConfig
+from fishrt.region import RegionOfInterest
 
 # Rows of the background that are sorted at a time, so that memory does not double.
 MEDIAN_ROWS = 64
-
-
-class Background(enum.StrEnum):
-    """Where the still background that is subtracted comes from."""
-
-    NONE = "none"
-    IMAGE = "image"
-    MEDIAN = "median"
-
-
-class Polarity(enum.StrEnum):
-    """Whether the animals are brighter or darker than what is behind them."""
-
-    BRIGHT = "bright"
-    DARK = "dark"
-
-
-@dataclass(frozen=True)
-class RegionOfInterest:
-    """A rectangle in camera pixels: left edge `x`, top edge `y`, `width` and `height`."""
-
-    x: int
-    y: int
-    width: int
-    height: int
 
 
 @dataclass(frozen=True)
@@ -143,7 +117,7 @@ class Preprocessor:
 
 
 def make_preprocessor(
-    clip: "ClipConfig", preprocess: "PreprocessConfig", background: NDArray[np.uint8] | None
+    clip: ClipConfig, preprocess: PreprocessConfig, background: NDArray[np.uint8] | None
 ) -> Preprocessor:
     """The preprocessing that a config describes.
 
@@ -182,12 +156,6 @@ def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         code = cv2.COLOR_BGR2GRAY if image.shape[2] == 3 else cv2.COLOR_BGRA2GRAY
         return np.asarray(cv2.cvtColor(image, code), np.uint8)
     raise SourceError(f"the picture has shape {image.shape}; grey, BGR or BGRA is needed.")
-
-
-def mean_brightness(view: NDArray[np.uint8]) -> float:
-    """Mean grey level of a picture, uint8 `(H, W)`: 0 .. 255."""
-    # the same as the mean, but quick where the rows do not follow one another in memory, too
-    return float(cv2.norm(view, cv2.NORM_L1)) / view.size
 
 
 def crop(image: NDArray[np.uint8], roi: RegionOfInterest | None) -> NDArray[np.uint8]:

@@ -27,7 +27,7 @@ from fishrt.storage import LOCK_FILE, locked, replace_folder, require_replaceabl
 from fishrt.stored_array import Entries, StoredArray
 
 PROGRESS_FILE = "progress.json"
-PROGRESS_VERSION = 2
+PROGRESS_VERSION = 3
 SAFE_EVERY_SECONDS = 5.0  # what a kill may cost
 LABEL_BLOCK = 1 << 16  # labels computed at a time, so that memory does not grow with the length
 

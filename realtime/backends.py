@@ -10,12 +10,10 @@ from fishrt.bundle import Bundle, GraphKind, GraphPrecision
 from fishrt.choices import Backend as Backend
 from fishrt.clip import ClipGeometry
 from fishrt.gpu.device import CudaDevice, Device, DeviceProgram
-from fishrt.graph_names import PROBABILITY
+from fishrt.graph_names import CLIP, PROBABILITY
 from realtime.budget import BUDGET_SHARE, measure_ms
 from realtime.device_stepper import DeviceStepper
 from realtime.stepper import STREAM_SETTINGS, Stepper, StepperMaker, load_stepper, open_session
-
-CLIP = "clip"
 
 Loader = Callable[[Bundle, GraphKind, GraphPrecision, int | None, Device], DeviceProgram]
 

@@ -6,9 +6,7 @@ that start-up times and memory are its own and a library that crashes takes noth
 
 import enum
 import json
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -20,17 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fishrt.bundle import Bundle, GraphPrecision
+from fishrt.child_process import last_words, run_module
+from fishrt.cores import usable_cores
 from fishrt.doctor.machine import memory_gb, processor_name
 from fishrt.errors import FishrtError
 from fishrt.gpu.card import current_gpu
 from fishrt.install_hints import install_hint, no_cuda_hint
 from fishrt.simulate import SimulatedTank, TankSpec
 from realtime.backends import Backend
-from realtime.stepper import SessionSettings, usable_cores
+from realtime.stepper import SessionSettings
 
 TANK_SEED = 11
 WORKER_LIMIT_S = 600.0
-REASON_LENGTH = 300
 
 
 class BenchMode(enum.StrEnum):
@@ -211,18 +210,12 @@ def run_worker(module: str, order: dict[str, Any]) -> dict[str, Any]:
         module: The module; it prints one JSON object as the last line of stdout.
         order: What to do; the time at which it was given is added.
     """
-    root = str(Path(__file__).parents[1])  # the worker runs this fishrt, wherever we are
-    paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", module],
-            input=json.dumps({**order, "begun": time.time()}),
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=WORKER_LIMIT_S,
-            env={**os.environ, "PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3"},
-            check=False,
+        done = run_module(
+            module,
+            limit_s=WORKER_LIMIT_S,
+            given=json.dumps({**order, "begun": time.time()}),
+            settings={"TF_CPP_MIN_LOG_LEVEL": "3"},
         )
     except subprocess.TimeoutExpired:
         return {"reason": f"it was not ready within {WORKER_LIMIT_S:g} s"}
@@ -230,8 +223,7 @@ def run_worker(module: str, order: dict[str, Any]) -> dict[str, Any]:
         answer = json.loads(done.stdout.splitlines()[-1])
         return dict(answer)
     except (IndexError, ValueError):
-        last = (done.stderr.strip().splitlines() or [f"it ended with code {done.returncode}"])[-1]
-        return {"reason": last[:REASON_LENGTH]}
+        return {"reason": last_words(done)}
 
 
 def describe_machine() -> dict[str, Any]:

@@ -13,10 +13,9 @@ from fishrt.gpu.device import Device, Kind, Tensors
 from fishrt.gpu.rtx_plugin import rtx_devices
 from fishrt.graph_names import LANES
 from fishrt.install_hints import install_hint, no_cuda_hint
-from realtime.stepper import SILENT_LOG_LEVEL
+from fishrt.onnx_settings import NO_FALLBACK, SILENT_LOG_LEVEL
 
 CUDA = "CUDAExecutionProvider"
-NO_FALLBACK = "session.disable_cpu_ep_fallback"
 GRAPH_ID = "gpu_graph_id"  # of a run: which recorded CUDA graph it is; 0 belongs to ONNX Runtime
 NO_GRAPH = "-1"
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}

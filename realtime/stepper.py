@@ -5,7 +5,6 @@ together, in one batch, because they all see the same time step.
 """
 
 import itertools
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +15,14 @@ from numpy.typing import NDArray
 
 from fishrt.bundle import Bundle, GraphKind, GraphPrecision, StateSpec
 from fishrt.clip import ClipGeometry
+from fishrt.cores import usable_cores
 from fishrt.errors import BundleError, MissingExtraError
 from fishrt.graph_names import LANES, NEXT_PREFIX, PROBABILITY, TIME_STEP
 from fishrt.install_hints import install_hint
+from fishrt.onnx_settings import SILENT_LOG_LEVEL
 from realtime.wording import count
 
 WARM_UP_RUNS = 3
-SILENT_LOG_LEVEL = 4  # ONNX Runtime: fatal only; our own sentence says the rest
 
 States = dict[str, NDArray[Any]]
 TENSOR_TYPES = {np.dtype(np.float32): "tensor(float)", np.dtype(np.float16): "tensor(float16)"}
@@ -106,13 +106,6 @@ class SessionSettings:
 STREAM_SETTINGS = SessionSettings(threads=1)
 """For a single lane, once a frame: after the pause between two frames a second thread costs more
 than it saves (figures in docs/export.md)."""
-
-
-def usable_cores() -> int:
-    """Cores that this process may use (fewer than the machine's in a container)."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(len(os.sched_getaffinity(0)), 1)
-    return os.cpu_count() or 1
 
 
 class OnnxStepper:

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Networks here are tiny, and `make test` runs two tests at a time: more threads only get in each
 # other's way. Set before TensorFlow and NumPy are loaded; commands that tests start inherit it.
@@ -16,6 +17,9 @@ from hypothesis import settings  # noqa: E402
 settings.register_profile("fishrt", deadline=None)
 settings.load_profile("fishrt")
 
+if TYPE_CHECKING:
+    from fishrt.bundle import Bundle
+
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 
 
@@ -29,3 +33,11 @@ def reference() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the reference data is not at {folder}; set FISHRT_REFERENCE to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> "Bundle":
+    """A random network that many test files run; whoever changes a bundle makes one of its own."""
+    from tiny_bundle import GEOMETRY, make_tiny_bundle
+
+    return make_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny", GEOMETRY)

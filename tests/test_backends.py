@@ -1,9 +1,9 @@
 """`--backend` on a machine without a GPU: one sentence with what to do, and an exit code."""
 
-import subprocess
 import sys
 
 import pytest
+from command_line import fishrt
 from tiny_bundle import make_tiny_bundle
 
 from fishrt.bundle import GraphPrecision, load_bundle
@@ -11,8 +11,6 @@ from fishrt.cli import main
 from fishrt.clip import ClipGeometry
 from fishrt.errors import ExitCode, MachineError, MissingExtraError
 from realtime.backends import Backend, clip_runner, stepper_maker
-
-RUN = [sys.executable, "-c", "from fishrt.cli import main; main()"]
 
 
 @pytest.fixture
@@ -47,7 +45,7 @@ def test_without_cuda_bindings_the_package_is_named(monkeypatch):
     ],
 )
 def test_from_the_command_line(no_gpu, arguments, codes):
-    done = subprocess.run([*RUN, *arguments], capture_output=True, text=True, check=False)
+    done = fishrt(*arguments)
     assert done.returncode in codes, done.stderr
     assert "Traceback" not in done.stderr
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from command_line import fishrt
 from onnx import numpy_helper
 from tiny_bundle import make_tiny_bundle, reseal
 
@@ -26,7 +27,6 @@ from realtime.onnx_device import cuda_program
 
 GEOMETRY = ClipGeometry(steps=3, frames_per_step=2, height=12, width=14)
 FP32 = GraphPrecision.FP32
-RUN = [sys.executable, "-c", "from fishrt.cli import main; main()", "bench"]
 
 
 @pytest.fixture(scope="module")
@@ -102,12 +102,10 @@ def test_the_ways_to_a_forecast():
 
 
 def test_from_the_command_line(bundle, tmp_path):
-    pytest.importorskip("matplotlib", reason="the extra train is not installed")
+    pytest.importorskip("matplotlib", reason="the extra report is not installed")
     options = ["--backend", "cpu", "--no-keras", "--frames", "20", "--every", "2", "--json"]
     picture = tmp_path / "bench.png"
-    done = subprocess.run(
-        [*RUN, bundle.folder, *options, "-o", picture], capture_output=True, text=True, check=False
-    )
+    done = fishrt("bench", bundle.folder, *options, "-o", picture)
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
     assert [row["way"] for row in record["rows"]] == ["stream", "exact, every 2", "clip again"]
@@ -117,9 +115,7 @@ def test_from_the_command_line(bundle, tmp_path):
     assert record["machine"]["processor"]
     assert "simulated tank" in record["frames_from"]
     assert picture.read_bytes().startswith(b"\x89PNG")
-    wrong = subprocess.run(
-        [*RUN, bundle.folder, "--backend", "gpu"], capture_output=True, text=True, check=False
-    )
+    wrong = fishrt("bench", bundle.folder, "--backend", "gpu")
     assert wrong.returncode == ExitCode.USAGE
     assert "tensorrt-rtx" in wrong.stderr
 
@@ -144,7 +140,7 @@ def bench(monkeypatch, *arguments):
 def test_a_picture_that_cannot_be_is_said_before_measuring(
     bundle, tmp_path, monkeypatch, capfd, output, code, words
 ):
-    pytest.importorskip("matplotlib", reason="the extra train is not installed")
+    pytest.importorskip("matplotlib", reason="the extra report is not installed")
     monkeypatch.setattr("fishrt.cli.bench_plan.run_plan", lambda *_: pytest.fail("it measured"))
     (tmp_path / "folder.png").mkdir()
     assert bench(monkeypatch, bundle.folder, "-o", tmp_path / output) == code
@@ -168,7 +164,7 @@ def test_the_hint_for_cuda_leaves_one_onnx_runtime():
 
 
 def test_figures_are_printed_before_a_picture_that_fails(bundle, tmp_path, monkeypatch, capfd):
-    pytest.importorskip("matplotlib", reason="the extra train is not installed")
+    pytest.importorskip("matplotlib", reason="the extra report is not installed")
 
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "")

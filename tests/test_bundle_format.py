@@ -19,9 +19,11 @@ from fishrt.bundle import (
     load_bundle,
     save_metadata,
 )
+from fishrt.choices import Polarity
 from fishrt.config import TrainMode, load_config
 from fishrt.errors import BundleError
-from fishrt.preprocess import Polarity, Preprocessor, RegionOfInterest
+from fishrt.preprocess import Preprocessor
+from fishrt.region import RegionOfInterest
 from fishrt.storage import sha256_of
 from fishrt.stored_background import save_background
 
@@ -103,6 +105,7 @@ def graph_elsewhere(folder: Path) -> None:
         (edit(unheard_of=1), "damaged: unheard_of"),
         (edit(config={"train": {"mode": "telepathy"}}), "damaged: config.train.mode"),
         (graph_elsewhere, "damaged: graphs.0.file"),
+        (edit(hard_sigmoid={"alpha": 1 / 6}), r"hard sigmoid clip\(0.166667 x \+ 0.5, 0, 1\)"),
         (lambda folder: (folder / "background.png").write_bytes(b"x"), "not a picture"),
     ],
 )

@@ -12,14 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from test_live_cli import GEOMETRY, Live, bundle, live, video  # noqa: F401
+from test_live_cli import Live, live, video  # noqa: F401
+from tiny_footage import write_video
 
+from fishrt.choices import Background
 from fishrt.cli import main
 from fishrt.config import PreprocessConfig
 from fishrt.doctor import cameras
 from fishrt.doctor.finding import Finding, Level
 from fishrt.errors import SourceError
-from fishrt.preprocess import Background
 from fishrt.video import SourceInfo, SourceKind, open_source
 from fishrt.video import live as live_module
 from fishrt.video.background import learn_background
@@ -454,11 +455,7 @@ def test_a_still_file_is_frozen_where_that_is_asked_for(
     live: Live,  # noqa: F811
     tmp_path: Path,
 ) -> None:
-    path = tmp_path / "still.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30.0, (64, 48))
-    for _ in range(40):
-        writer.write(np.full((48, 64, 3), 90, np.uint8))
-    writer.release()
+    path = write_video(tmp_path / "still.avi", [np.full((48, 64), 90, np.uint8)] * 40)
     assert {line["reason"] for line in live(camera=path).lines} == {"filling", None}
     ended = live("--frozen-after", "0.5", camera=path)
     assert [line["reason"] for line in ended.lines[15:]] == ["frozen"] * 25

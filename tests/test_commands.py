@@ -1,14 +1,12 @@
 """The command line as a user types it: simulate, train, export, bench, and what can go wrong."""
 
 import json
-import subprocess
-import sys
 from importlib.util import find_spec
 
 import cv2
 import numpy as np
 import pytest
-from command_line import Command
+from command_line import Command, fishrt
 from typer.testing import CliRunner
 
 from fishrt import __version__
@@ -17,14 +15,7 @@ from fishrt.errors import ExitCode
 from fishrt.recording import load_recording
 from fishrt.simulate import SimulatedTank, TankSpec, stack_states
 
-RUN = [sys.executable, "-c", "from fishrt.cli import main; main()"]
 SMALL = ["--set", "clip.height=30", "--set", "clip.width=40", "--set", "clip.steps=4"]
-
-
-def fishrt(*arguments, folder=None):
-    return subprocess.run(
-        [*RUN, *map(str, arguments)], capture_output=True, text=True, cwd=folder, check=False
-    )
 
 
 @pytest.fixture

@@ -6,7 +6,14 @@ import pytest
 keras = pytest.importorskip("keras", reason="the train extra is not installed")
 tf = pytest.importorskip("tensorflow", reason="the train extra is not installed")
 
-from training.convlstm import ConvLSTM, Gates, hard_sigmoid_2021  # noqa: E402
+from fishrt.bundle import HardSigmoid  # noqa: E402
+from training.convlstm import (  # noqa: E402
+    HARD_SIGMOID_ALPHA,
+    HARD_SIGMOID_BETA,
+    ConvLSTM,
+    Gates,
+    hard_sigmoid_2021,
+)
 
 TOLERANCE = 1e-5  # measured: 2e-7 for outputs, 3e-6 for gradients
 SHAPE = (2, 5, 12, 14, 3)
@@ -57,7 +64,9 @@ def test_gradients_equal_the_stock_layer(pair):
         return tape.gradient(loss, [x, *[w.value for w in layer.trainable_weights]])
 
     stock, ours, clips = pair
-    for expected, got in zip(gradients(stock), gradients(ours), strict=True):
+    pairs = list(zip(gradients(stock), gradients(ours), strict=True))
+    assert len(pairs) == 3  # the pictures, the kernel and the recurrent one
+    for expected, got in pairs:
         assert float(tf.reduce_max(tf.abs(expected))) > 1e-4
         np.testing.assert_allclose(got.numpy(), expected.numpy(), atol=TOLERANCE)
 
@@ -65,6 +74,7 @@ def test_gradients_equal_the_stock_layer(pair):
 def test_the_weight_layout_is_the_stock_one(pair):
     stock, ours, _ = pair
     assert [w.shape for w in stock.get_weights()] == [w.shape for w in ours.get_weights()]
+    assert len(ours.get_weights()) == 2
     assert [w.name for w in stock.weights] == [w.name for w in ours.weights]
 
 
@@ -85,6 +95,8 @@ def test_hard_sigmoid_is_that_of_2021():
     np.testing.assert_allclose(np.asarray(hard_sigmoid_2021(x)), expected, atol=1e-7)
     # Keras 3's own is another function: the trap of design.md
     assert np.abs(np.asarray(keras.ops.hard_sigmoid(x)) - expected).max() > 0.08
+    # what is trained here is what bundles are checked for
+    assert HardSigmoid() == HardSigmoid(alpha=HARD_SIGMOID_ALPHA, beta=HARD_SIGMOID_BETA)
 
 
 def test_the_layer_survives_its_config():

@@ -5,18 +5,16 @@ import json
 import os
 import stat
 import subprocess
-import sys
 from email.message import Message
 from types import SimpleNamespace
 
 import pytest
+from command_line import RUN, fishrt
 
 from fishrt.doctor import CHECKS, Level, cameras, examine, gpu, providers, video, worst
 from fishrt.doctor.packages import check_packages, numbers
 from fishrt.doctor.probe import Answer, ask
 from fishrt.errors import ExitCode
-
-RUN = [sys.executable, "-c", "from fishrt.cli import main; main()", "doctor"]
 
 
 @pytest.fixture
@@ -146,6 +144,15 @@ def test_a_check_of_what_is_not_installed_says_so(monkeypatch):
     assert (finding.level, finding.cure) == (Level.PROBLEM, "pip install -e '.[cpu]'")
 
 
+@pytest.mark.parametrize("answer", [{"version": "1.2", "devices": 1}, None])
+def test_what_is_said_of_the_rtx_plugin_is_filed_under_it(monkeypatch, answer):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: True)
+    monkeypatch.setattr(providers, "ask", lambda *_, **__: Answer(answer, "no"))
+    (finding,) = providers.check_rtx_plugin()
+    assert finding.topic == "tensorrt-rtx"
+    assert finding.level is (Level.OK if answer else Level.WARNING)
+
+
 def test_a_broken_onnx_runtime_is_a_problem(monkeypatch):
     answers = {"listed_providers": Answer(None, "ImportError: undefined symbol")}
     monkeypatch.setattr(providers, "ask", lambda probe, *_, **__: answers[probe])
@@ -242,7 +249,7 @@ def test_an_opencv_that_cannot_be_imported_is_a_problem(tmp_path):
     (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object')")
     broken = {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(
-        [*RUN, "--only", "video"], capture_output=True, text=True, env=broken, check=False
+        [*RUN, "doctor", "--only", "video"], capture_output=True, text=True, env=broken, check=False
     )
     assert done.returncode == ExitCode.MACHINE, done.stderr
     assert "libGL.so.1" in done.stderr
@@ -253,16 +260,21 @@ def test_from_the_command_line(tmp_path):
     only = [
         part for name in ("machine", "packages", "video", "cameras") for part in ("--only", name)
     ]
-    done = subprocess.run([*RUN, "--json", *only], capture_output=True, text=True, check=True)
+    done = fishrt("doctor", "--json", *only)
+    assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
     assert {finding["topic"] for finding in record["findings"]} >= {"machine", "packages", "video"}
     (tmp_path / "onnxruntime.py").write_text("raise ImportError('libnothing.so is missing')")
     broken = {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(
-        [*RUN, "--only", "providers"], capture_output=True, text=True, env=broken, check=False
+        [*RUN, "doctor", "--only", "providers"],
+        capture_output=True,
+        text=True,
+        env=broken,
+        check=False,
     )
     assert done.returncode == ExitCode.MACHINE
     assert done.stderr.strip().splitlines()[-1].startswith("fishrt: live forecasting cannot work")
     assert "mend it with: pip install" in " ".join(done.stdout.split())
-    wrong = subprocess.run([*RUN, "--only", "luck"], capture_output=True, text=True, check=False)
+    wrong = fishrt("doctor", "--only", "luck")
     assert wrong.returncode == ExitCode.USAGE

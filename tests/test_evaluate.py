@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import yaml
+from command_line import fishrt
 from tiny_bundle import make_tiny_bundle
 
 from fishrt.bundle import TrainedOn, load_bundle, save_metadata
@@ -20,7 +21,7 @@ from fishrt.errors import ExitCode, RecordingError
 from fishrt.metrics import Scorer, roc_auc
 from fishrt.motion import frame_change
 from fishrt.motion_baselines import algorithmic_baseline
-from fishrt.online_scorer import OnlineScorer
+from fishrt.online_labels import LabelledLater
 from fishrt.recording import Split, load_recording
 from fishrt.simulate import TankSpec
 from fishrt.storage import sha256_of
@@ -36,7 +37,7 @@ from training.scoring.verdict import verdict
 from training.simulated import record_simulation
 
 pytest.importorskip("sklearn", reason="the train extra is not installed")
-pytest.importorskip("matplotlib", reason="the train extra is not installed")
+pytest.importorskip("matplotlib", reason="the extra report is not installed")
 
 GEOMETRY = ClipGeometry(steps=4, frames_per_step=4, height=30, width=40)
 SETTINGS = (
@@ -81,13 +82,15 @@ def evaluation(recording):
 def test_the_online_path_scores_as_all_at_once(recording, bundle):
     """Frame by frame as live: lanes, motion energy and labels as they come, one scorer."""
     frames = recording.frames[:900]
-    online = OnlineScorer(recording.metadata.label.rule, Scorer())
+    waiting, online = LabelledLater(recording.metadata.label.rule), Scorer()
     lanes = ExactLanes(load_stepper(bundle, GEOMETRY.steps), GEOMETRY)
     before = None
     for t, frame in enumerate(frames):
         energy = None if before is None else frame_change(before, frame)
-        online.push(energy, lanes.push(frame).probability, 0.3 if t % 2 else None)
-        before = frame
+        said = (lanes.push(frame).probability, 0.3 if t % 2 else np.nan)
+        before, known = frame, waiting.push(energy, said)
+        if known is not None and known[1][0] is not None:
+            online.accumulate(known[0], *known[1])
     ends = np.arange(GEOMETRY.frames - 1, len(frames) - 1 - HORIZON)
     at_once = Scorer()
     at_once.accumulate(
@@ -97,19 +100,6 @@ def test_the_online_path_scores_as_all_at_once(recording, bundle):
     )
     assert at_once.compute().frames == len(ends) > 800
     assert repr(online.compute()) == repr(at_once.compute())
-
-
-def test_a_gap_begins_anew_online(recording):
-    scorer = Scorer()
-    online = OnlineScorer(recording.metadata.label.rule, scorer)
-    energy, labels = recording.motion_energy, recording.burst_label
-    for start, stop in ((0, 100), (200, 330)):
-        for t in range(start, stop):
-            online.push(None if t == start else float(energy[t - 1]), t / 1000)
-    known = np.r_[0 : 100 - 1 - HORIZON, 200 : 330 - 1 - HORIZON]
-    said, p, _ = scorer.arrays
-    assert np.array_equal(said, labels[known])
-    assert p == pytest.approx(known / 1000)
 
 
 @pytest.mark.parametrize("every", [1, 3, 5])
@@ -292,16 +282,6 @@ class Links(HTMLParser):
     def handle_starttag(self, tag, attributes):
         self.open.append(tag)
         self.found += [v for k, v in attributes if k in ("src", "href", "action", "data")]
-
-
-def fishrt(*arguments):
-    """The command line in a fresh process."""
-    return subprocess.run(
-        [sys.executable, "-c", "from fishrt.cli import main; main()", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ pytest.importorskip("tf2onnx", reason="the export extra is not installed")
 from export.agreement import Mode
 from export.backends import open_runner
 from export.bundle import make_graphs
-from export.graphs import LAST_HIDDEN, freeze_network, step_graph
+from export.graphs import freeze_network, step_graph
 from export.keras_reference import Footage, compute_reference, tank_footage
 from export.lint import lint
 from export.parity import measure_parity
@@ -130,7 +130,7 @@ def test_layers_within_the_clip_graph_have_names(tmp_path):
     )
     graph = graphs[GraphPrecision.FP32][GraphKind.CLIP].graph
     made = {name for node in graph.node for name in node.output}
-    assert {f"{LAST_HIDDEN}0", f"{LAST_HIDDEN}1"} <= made
+    assert {"last_h0", "last_h1"} <= made
     assert [value.name for value in graph.output] == ["probability"]
 
 

@@ -4,11 +4,13 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+PACKAGES = ("fishrt", "training", "export", "realtime")
 TENSORFLOW = {"tensorflow", "keras", "tf2onnx"}
 
 # Packages that a package may never name, and may name only where loading does not run it. A folder
@@ -96,6 +98,33 @@ def test_every_module_keeps_the_borders(package: str) -> None:
 )
 def test_the_check_itself_finds_what_is_wrong(package: str, source: str, wrong: list[str]) -> None:
     assert forbidden(package, source) == wrong
+
+
+def module_names(node: ast.AST) -> Iterator[str]:
+    """Names that loading a module may import, types among them: modules, or what is in one."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from (alias.name for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            yield str(child.module)
+            yield from (f"{child.module}.{alias.name}" for alias in child.names)
+        elif not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield from module_names(child)
+
+
+def test_no_module_needs_itself_even_for_its_types() -> None:
+    files = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in files
+    }
+    needs = {
+        module: {name for name in module_names(ast.parse(path.read_text())) if name in modules}
+        - {module}
+        for module, path in modules.items()
+    }
+    assert "fishrt.config" in needs["fishrt.preprocess"]
+    assert tuple(TopologicalSorter(needs).static_order())  # raises CycleError, which names them
 
 
 def loaded_by(statement: str) -> set[str]:

@@ -19,21 +19,19 @@ import numpy as np
 import onnx
 import pytest
 import yaml
-from command_line import Command, Ended, quiet_opencv
-from tiny_bundle import make_tiny_bundle, reseal
+from command_line import RUN, Command, Ended, quiet_opencv
+from tiny_bundle import GEOMETRY, make_tiny_bundle, reseal
+from tiny_footage import noise, write_video
 
 from fishrt.bundle import Bundle
 from fishrt.cli import main
-from fishrt.clip import ClipGeometry
 from fishrt.errors import ExitCode
 from realtime import session
 from realtime.forecast import Forecast, Reason
 from realtime.session import LiveOptions, make_sinks
 from realtime.stopping import StopRequest, stop_signals
 
-GEOMETRY = ClipGeometry(steps=3, frames_per_step=2, height=12, width=16)
 FRAMES = 25
-CODE = "from fishrt.cli import main; main()"
 PATIENCE_S = 60.0  # for another process on a busy machine
 FIELDS = {
     "frame": int,
@@ -56,22 +54,8 @@ Live = Callable[..., Ended]
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return make_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny", GEOMETRY)
-
-
-def write_video(path: Path, count: int, size: tuple[int, int] = (64, 48)) -> Path:
-    rng = np.random.default_rng(7)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30.0, size)
-    for _ in range(count):
-        writer.write(rng.integers(0, 256, (size[1], size[0], 3), np.uint8))
-    writer.release()
-    return path
-
-
-@pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_video(tmp_path_factory.mktemp("video") / "tank.avi", FRAMES)
+    return write_video(tmp_path_factory.mktemp("video") / "tank.avi", noise(FRAMES))
 
 
 @pytest.fixture
@@ -95,7 +79,7 @@ def live(
 
 def in_process_of_its_own(*options: str, **kwargs: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", CODE, "live", *options],
+        [*RUN, "live", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -262,7 +246,7 @@ def test_the_recording_has_every_frame_that_was_written(
     live: Live, tmp_path: Path, size: tuple[int, int]
 ) -> None:
     path = tmp_path / "o.mp4"
-    camera = write_video(tmp_path / "tank.avi", 12, size)
+    camera = write_video(tmp_path / "tank.avi", noise(12, size[::-1]))
     ended = live("--record", str(path), camera=camera)
     assert (ended.code, len(ended.lines)) == (0, 12)
     capture = cv2.VideoCapture(str(path))
@@ -460,7 +444,7 @@ def test_options_that_are_wrong(live: Live, options: tuple[str, ...]) -> None:
 def test_footage_that_is_too_short_is_logged_and_then_complained_about(
     live: Live, tmp_path: Path
 ) -> None:
-    ended = live(camera=write_video(tmp_path / "short.avi", 5))
+    ended = live(camera=write_video(tmp_path / "short.avi", noise(5)))
     assert ended.code == 3
     assert [line["reason"] for line in ended.lines] == ["filling"] * 5
     sentence = ended.sentence
@@ -514,9 +498,7 @@ def test_a_terminal_that_is_closed_ends_it_in_good_order(bundle: Bundle, tmp_pat
     terminal, theirs = os.openpty()
     os.set_blocking(terminal, False)
     options = ["--camera", "demo", "--bundle", str(bundle.folder), "-o", str(log), "-o", str(table)]
-    process = subprocess.Popen(
-        [sys.executable, "-c", CODE, "live", "--no-window", *options], stderr=theirs
-    )
+    process = subprocess.Popen([*RUN, "live", "--no-window", *options], stderr=theirs)
     os.close(theirs)
     deadline = time.monotonic() + PATIENCE_S
     while not (log.exists() and log.read_bytes().count(b"\n") >= 12):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fishrt.motion import LabelRule, burst_labels
-from fishrt.online_labels import OnlineLabels
+from fishrt.online_labels import LabelledLater, OnlineLabels
 
 
 @given(
@@ -26,6 +26,17 @@ def test_online_equals_offline(
     assert given_back[horizon:] == burst_labels(energy, rule).tolist()
     online.reset()
     assert [online.push(value) for value in energy] == given_back
+
+
+def test_a_gap_begins_anew() -> None:
+    rule = LabelRule(horizon=3)
+    energy = np.random.default_rng(0).random(40)
+    later, known = LabelledLater[int](rule), []
+    for start, stop in ((0, 15), (20, 40)):
+        known += [later.push(energy[t - 1] if t > start else None, t) for t in range(start, stop)]
+    expected = [*range(15 - 1 - 3), *range(20, 40 - 1 - 3)]
+    labels = burst_labels(energy, rule)
+    assert [pair for pair in known if pair] == [(labels[t], t) for t in expected]
 
 
 def test_online_on_published_motion(reference) -> None:  # type: ignore[no-untyped-def]

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_footage import write_video
 
 from fishrt.config import Config, override_config
 from fishrt.errors import ConfigError, SourceError
@@ -45,11 +46,12 @@ def make_folder(folder: Path, numbers: list[int], damaged: set[int]) -> None:
 
 
 def make_video(path: Path, count: int, fps: float) -> None:
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, (48, 36))
-    for number in range(count):
-        noise = np.random.default_rng(number).integers(0, 256, (6, 8, 3), np.uint8)
-        writer.write(cv2.resize(noise, (48, 36), interpolation=cv2.INTER_NEAREST))
-    writer.release()
+    coarse = (np.random.default_rng(n).integers(0, 256, (6, 8, 3), np.uint8) for n in range(count))
+    write_video(
+        path,
+        (cv2.resize(noise, (48, 36), interpolation=cv2.INTER_NEAREST) for noise in coarse),
+        fps,
+    )
 
 
 def prepare(

@@ -16,17 +16,15 @@ import cv2
 import numpy as np
 import pytest
 from command_line import Command, Ended, quiet_opencv
-from tiny_bundle import make_tiny_bundle
+from tiny_bundle import GEOMETRY, make_tiny_bundle
 from tiny_footage import noise, write_recording, write_video
 
 from fishrt.bundle import Bundle, GraphKind
-from fishrt.clip import ClipGeometry
 from fishrt.errors import ExitCode
 from fishrt.recording import SourceRecord, load_recording
 from realtime.predict.formats import COLUMNS, METADATA_KEY
 from realtime.stepper import open_session
 
-GEOMETRY = ClipGeometry(steps=3, frames_per_step=2, height=12, width=16)
 SAME_IN_LIVE = {
     "frame": "frame",
     "source_frame": "source_frame",
@@ -50,11 +48,6 @@ main()
 """
 
 Run = Callable[..., Ended]
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return make_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny", GEOMETRY)
 
 
 @pytest.fixture
@@ -109,7 +102,7 @@ def test_rows_are_the_lines_of_live(
     fishrt: Run, bundle: Bundle, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     """A video that is slower than the model, a folder with pictures missing, and the tank."""
-    slow = write_video(tmp_path / "slow.avi", 20, fps=25.0)
+    slow = write_video(tmp_path / "slow.avi", noise(20), fps=25.0)
     folder = write_pictures(tmp_path / "gaps", [*range(12), *range(15, 25), 27, 28])
     sources = [str(slow), str(folder), "demo:3"]
     out = tmp_path / "out.jsonl"
@@ -299,7 +292,7 @@ def test_one_bad_source_does_not_keep_the_others(predict: Run, tmp_path: Path) -
     assert [each["status"] for each in sources] == ["failed", "failed", "failed", "whole"]
     # mended, the same command does only what failed, and replaces its own output
     bad.write_bytes(picture)
-    write_video(broken.with_suffix(".avi"), 9).rename(broken)
+    write_video(broken.with_suffix(".avi"), noise(9)).rename(broken)
     (tmp_path / "absent.mp4").write_bytes(broken.read_bytes())
     again = predict(*command, "--json")
     assert again.code == 0, again.err
@@ -355,7 +348,7 @@ def test_the_footage_itself_is_never_written_over(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    video = write_video(tmp_path / "video.avi", 9)
+    video = write_video(tmp_path / "video.avi", noise(9))
     video.rename(tmp_path / "video.csv")
     before = everything_in(tmp_path)
     ended = predict(f"{folder}video.csv", "-o", tmp_path / "video.csv", "--overwrite")

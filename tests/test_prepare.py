@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import json
+import math
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ import numpy as np
 import pytest
 import yaml
 from numpy.typing import NDArray
+from tiny_footage import write_video
 
 from fishrt.clip import ClipGeometry
 from fishrt.config import Config, override_config
@@ -60,15 +62,6 @@ def folder(tmp_path: Path, pictures: list[NDArray[np.uint8]]) -> Path:
     for index, picture in enumerate(pictures):
         cv2.imwrite(str(folder / f"{index:05d}.png"), picture)
     return folder
-
-
-def write_video(path: Path, pictures: list[NDArray[np.uint8]], fps: float = 30.0) -> Path:
-    height, width = pictures[0].shape
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, (width, height))
-    for picture in pictures:
-        writer.write(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))
-    writer.release()
-    return path
 
 
 def request(*sources: Path | str, config: Config = SMALL, **options: object) -> PrepareRequest:
@@ -216,11 +209,7 @@ def test_a_truncated_video(tmp_path: Path, pictures: list[NDArray[np.uint8]]) ->
         prepare_recording(request(tmp_path / "no-index.mp4"), tmp_path / "r")
     # AVI keeps its pictures readable up to the cut
     avi = tmp_path / "cut.avi"
-    writer = cv2.VideoWriter(str(avi), cv2.VideoWriter.fourcc(*"MJPG"), 30.0, (160, 120))
-    for picture in pictures:
-        writer.write(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))
-    writer.release()
-    data = avi.read_bytes()
+    data = write_video(avi, pictures).read_bytes()
     avi.write_bytes(data[: len(data) // 2])
     metadata = prepare_recording(request(avi), tmp_path / "r")
     assert 60 < metadata.sources[0].stop < COUNT
@@ -426,6 +415,46 @@ def test_stopped_at_any_frame_no_shift_is_lost(
     assert len(shifts[0]) == (2 if kind == "video" else 3)
 
 
+@pytest.mark.parametrize("kind", ["video", "folder", "simulate"])
+@pytest.mark.parametrize("stop", [20, 77])  # before and after deflicker's second is full
+def test_deflicker_goes_on_as_if_it_had_never_stopped(
+    tmp_path: Path, pictures: list[NDArray[np.uint8]], kind: str, stop: int
+) -> None:
+    config = override_config(SMALL, ["preprocess.deflicker=true"])
+    rng = np.random.default_rng(0)
+    gains = 1 + 0.15 * np.sin(np.arange(90) * 2.1) + rng.uniform(-0.05, 0.05, 90)
+    lit = [
+        cv2.convertScaleAbs(picture, alpha=gain, beta=20)
+        for picture, gain in zip(pictures, gains, strict=False)
+    ]
+    if kind == "video":  # slower than the model: every fourth picture makes two frames
+        source = write_video(tmp_path / "v.mp4", lit, fps=24.0)
+    else:
+        source = tmp_path / "lit"
+        source.mkdir()
+        for index, picture in enumerate(lit):
+            cv2.imwrite(str(source / f"{index:05d}.png"), picture)
+
+    def make(target: Path, stop_at: float) -> None:
+        def stop_there(*told: str | int | None) -> None:
+            done = told[0] if kind == "simulate" else told[1]
+            if isinstance(done, int) and done >= stop_at:
+                raise KeyboardInterrupt
+
+        if kind == "simulate":
+            record_simulation(TankSpec(seed=3), 90, config, target, progress=stop_there)
+        else:
+            slow = None if kind == "video" else 24.0
+            one = request(source, config=config, source_fps=slow)
+            prepare_recording(one, target, progress=stop_there)
+
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path / "broken", stop)
+    make(tmp_path / "broken", math.inf)
+    make(tmp_path / "whole", math.inf)
+    same(load_recording(tmp_path / "broken"), load_recording(tmp_path / "whole"))
+
+
 def test_a_report_that_was_not_finished_is_made_by_the_next_run(
     tmp_path: Path, folder: Path
 ) -> None:
@@ -572,7 +601,9 @@ def test_a_median_background_of_two_sources(tmp_path: Path, folder: Path) -> Non
 
 
 def test_the_report_is_a_picture_and_a_page(tmp_path: Path, folder: Path) -> None:
-    prepare_recording(request(folder, "demo", minutes=0.2), tmp_path / "r")
+    (folder / "00100.png").write_bytes(b"no picture")
+    both = request(folder, "demo", minutes=0.2, damaged=Damaged.SKIP)
+    prepare_recording(both, tmp_path / "r")
     write_report(tmp_path / "r", html=True)
     picture = cv2.imread(str(tmp_path / "r" / "report.png"))
     assert picture.shape[0] > 800
@@ -580,7 +611,9 @@ def test_the_report_is_a_picture_and_a_page(tmp_path: Path, folder: Path) -> Non
     page = (tmp_path / "r" / "report.html").read_text()
     assert "data:image/png;base64," in page
     assert page.count("<tr>") == 3
-    for finding in load_recording(tmp_path / "r").metadata.findings:
+    findings = load_recording(tmp_path / "r").metadata.findings
+    assert FindingKind.DAMAGED in {finding.kind for finding in findings}
+    for finding in findings:
         assert f"<b>{finding.kind}</b>" in page
     assert "http" not in page.replace("<!doctype html>", "")
 

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fishrt.choices import Polarity
 from fishrt.config import ClipConfig, PreprocessConfig
 from fishrt.errors import ConfigError, SourceError
 from fishrt.preprocess import (
     MEDIAN_ROWS,
-    Polarity,
     Preprocessor,
-    RegionOfInterest,
     load_background,
     make_preprocessor,
     median_background,
     to_grey,
 )
+from fishrt.region import RegionOfInterest
 
 
 def noise(*shape: int, seed: int = 0) -> NDArray[np.uint8]:

@@ -14,12 +14,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from command_line import MAIN, RUN
 from rich.console import Console
 from sink_items import PATIENCE_S, forecast, update
-from tiny_bundle import make_tiny_bundle
 
 from fishrt.bundle import Bundle
-from fishrt.clip import ClipGeometry
 from fishrt.errors import OutputError
 from realtime.forecast import Forecast, Reason
 from realtime.options import LiveOptions
@@ -33,17 +32,10 @@ from realtime.summary import LiveSummary, summary_lines
 from realtime.update import NO_PICTURE, Update
 
 FPS = 30.0
-CODE = "from fishrt.cli import main; main()"
-GEOMETRY = ClipGeometry(steps=3, frames_per_step=2, height=12, width=16)
 
 needs_pyav = pytest.mark.skipif(
     not video_file.can_fragment(), reason="PyAV is not installed (extra video)"
 )
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return make_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny", GEOMETRY)
 
 
 def pictures_of(path: Path) -> tuple[list[np.ndarray], list[float]]:
@@ -317,7 +309,7 @@ def test_a_summary_says_what_each_sink_lacks(bundle: Bundle) -> None:
 LIMITED = f"""
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
-{CODE}
+{MAIN}
 """
 
 
@@ -352,7 +344,7 @@ def test_after_a_kill_the_log_is_whole_and_the_video_plays_to_its_last_fragment(
     arguments = ["--camera", "demo", "--bundle", str(bundle.folder), "-o", str(log)]
     arguments += ["-o", str(table), "--record", str(video), "--record-raw", str(camera)]
     process = subprocess.Popen(
-        [sys.executable, "-c", CODE, "live", *arguments],
+        [*RUN, "live", *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from command_line import Command, quiet_opencv
 from tiny_bundle import make_tiny_bundle
-from tiny_footage import write_recording, write_video
+from tiny_footage import noise, write_recording, write_video
 
 from fishrt.bundle import Bundle, load_bundle
 from fishrt.clip import ClipGeometry
@@ -77,7 +77,7 @@ def recording(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_video(tmp_path_factory.mktemp("videos") / "slow.avi", 40, fps=25.0)
+    return write_video(tmp_path_factory.mktemp("videos") / "slow.avi", noise(40), fps=25.0)
 
 
 def read_lines(path: Path) -> list[dict]:

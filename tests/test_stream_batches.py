@@ -81,7 +81,7 @@ def test_nearly_every_label_of_a_short_validation_part_counts(streams):
     clips = footage(pieces=((0, 500),))
     batches = StreamBatches(clips, settings(batch_size=streams, warm_up_steps=7), training=False)
     length, counted = batches.chunk_frames, set()
-    for inputs, _, weights in batches.batches():
+    for inputs, _, weights in map(batches.__getitem__, range(len(batches))):
         ends = inputs_ends(inputs, clips, length)
         counted |= set(ends[weights > 0].tolist())
     wanted = {end for end in range(15, 490) if end % 2}  # behind seven steps, and labelled
@@ -163,7 +163,7 @@ def test_carried_states_equal_one_long_sequence_and_restarts_forget(motion):
     trainee = Trainee(model, TrainMode.STREAM, data.chunk_frames, 3)
     since: list[list[np.ndarray]] = [[], [], []]
     worst = 0.0
-    for inputs, _, _ in data.batches():
+    for inputs, _, _ in map(data.__getitem__, range(len(data))):
         got = np.asarray(trainee(inputs))
         for row in range(3):
             if inputs["restart"][row]:

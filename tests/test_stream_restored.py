@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from command_line import RUN
 from tiny_bundle import make_tiny_bundle
 
 from fishrt.clip import ClipGeometry
@@ -18,7 +19,6 @@ pytest.importorskip("av", reason="PyAV serves the stream; install the extra dev"
 
 GEOMETRY = ClipGeometry(steps=3, frames_per_step=2, height=12, width=16)
 SERVER = Path(__file__).with_name("stream_server.py")
-CODE = "from fishrt.cli import main; main()"
 PATIENCE_S = 60.0  # for other processes on a busy machine
 
 
@@ -82,7 +82,7 @@ def test_a_stream_that_is_cut_and_restored_is_recovered_without_a_restart(
     options = ["--bundle", str(bundle.folder), "--output", str(log)]
     with said.open("w") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-c", CODE, "live", "--camera", server.url, "--no-window", *options],
+            [*RUN, "live", "--camera", server.url, "--no-window", *options],
             stderr=stderr,
             text=True,
         )

@@ -7,32 +7,23 @@ import pty
 import select
 import signal
 import subprocess
-import sys
 import time
 import tty
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from command_line import RUN
 from rich.console import Console
 from sink_items import until, update
-from tiny_bundle import make_tiny_bundle
 
 from fishrt.bundle import Bundle
-from fishrt.clip import ClipGeometry
 from fishrt.patient_stderr import ROOM, PatientStderr, last_words
 from realtime.event import Event, EventKind
 from realtime.sinks.status import StatusSink
 from realtime.stats import LiveStats
 
-GEOMETRY = ClipGeometry(steps=3, frames_per_step=2, height=12, width=16)
 PATIENCE_S = 30.0  # for another process on a busy machine
-CODE = "from fishrt.cli import main; main()"
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return make_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny", GEOMETRY)
 
 
 @pytest.fixture
@@ -66,7 +57,7 @@ def put(end: int) -> int:
 def start(bundle: Bundle, log: Path, stderr: int, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [
-            *(sys.executable, "-c", CODE, "live", "--camera", "demo", "--no-window"),
+            *(*RUN, "live", "--camera", "demo", "--no-window"),
             *("--bundle", str(bundle.folder), "-o", str(log), *options),
         ],
         stdout=subprocess.PIPE,

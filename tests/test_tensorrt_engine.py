@@ -447,6 +447,19 @@ def test_an_engine_that_was_never_compared_is_built_again(bundle, card, monkeypa
     assert said[0] == "the engine was never compared with Keras: building it"
 
 
+def test_an_engine_of_another_format_is_told_from_a_damaged_one(bundle, card, monkeypatch):
+    install(monkeypatch)
+    path = build(bundle).path.with_suffix(".engine.yaml")
+    content = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**content, "format_version": 9, "unheard_of": 1}))
+    said = r"has format version 9, but this fishrt reads version 1; delete it and build"
+    with pytest.raises(BundleError, match=said):
+        engines_of(bundle)
+    path.write_text("[]")
+    with pytest.raises(BundleError, match="format version None"):
+        engines_of(bundle)
+
+
 def test_parity_runs_the_engines_that_there_are(bundle, card, monkeypatch):
     install(monkeypatch)
     known = add_reference(bundle)

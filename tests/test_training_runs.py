@@ -5,13 +5,13 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 
 import numpy as np
 import pytest
+from free_port import free_port
 
 pytest.importorskip("keras", reason="the train extra is not installed")
 
@@ -370,12 +370,6 @@ def test_two_devices_train_to_the_weights_of_one(recording, alone, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "2 copies of the network in step" in done.stderr
     assert_moved_alike(alone, two)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.mark.slow

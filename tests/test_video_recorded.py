@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tiny_footage import write_video
 
+from fishrt.choices import Background
 from fishrt.config import PreprocessConfig
 from fishrt.errors import SourceError
-from fishrt.preprocess import Background
 from fishrt.video import (
     DamagedPictureError,
     IndexedSource,
@@ -45,14 +46,8 @@ def picture(number: int) -> NDArray[np.uint8]:
     return image
 
 
-def write_video(path: Path, codec: str, count: int = COUNT) -> Path:
-    fourcc = cv2.VideoWriter.fourcc(*codec)
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, fourcc, 25.0, (WIDTH, HEIGHT))
-    assert writer.isOpened()
-    for number in range(count):
-        writer.write(picture(number))
-    writer.release()
-    return path
+def moving_video(path: Path, codec: str) -> Path:
+    return write_video(path, map(picture, range(COUNT)), 25.0, codec)
 
 
 def make_uneven(path: Path) -> None:
@@ -74,13 +69,13 @@ def make_uneven(path: Path) -> None:
 @pytest.fixture(scope="module")
 def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("footage")
-    write_video(place / "mjpeg.avi", "MJPG")
+    moving_video(place / "mjpeg.avi", "MJPG")
     for name in ("b_frames.mkv", "b_frames.ts"):
-        write_video(place / name, "mpg2")
+        moving_video(place / name, "mpg2")
         capture = cv2.VideoCapture(str(place / name))
         kinds = {int(capture.get(cv2.CAP_PROP_FRAME_TYPE)) for _ in range(9) if capture.grab()}
         assert ord("B") in kinds
-    make_uneven(write_video(place / "uneven.mp4", "mp4v"))
+    make_uneven(moving_video(place / "uneven.mp4", "mp4v"))
     folder = place / "folder"
     folder.mkdir()
     for number in range(COUNT):

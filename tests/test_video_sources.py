@@ -17,10 +17,11 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tiny_footage import write_video
 
+from fishrt.choices import Background
 from fishrt.config import PreprocessConfig
 from fishrt.errors import SourceError
-from fishrt.preprocess import Background
 from fishrt.simulate import SimulatedTank, TankSpec
 from fishrt.video import SourceFrame, SourceKind, VideoSource, open_source
 from fishrt.video import live as live_module
@@ -38,15 +39,10 @@ def picture(number: int, shape: tuple[int, ...] = (HEIGHT, WIDTH)) -> NDArray[np
     return np.full(shape, number, np.uint8)
 
 
-def write_video(
+def flat_video(
     path: Path, count: int, fps: float = 25.0, codec: str = "MJPG", step: int = 4
 ) -> Path:
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), fps, (WIDTH, HEIGHT))
-    assert writer.isOpened()
-    for number in range(count):
-        writer.write(picture(step * number % 256, (HEIGHT, WIDTH, 3)))
-    writer.release()
-    return path
+    return write_video(path, [picture(step * n % 256) for n in range(count)], fps, codec)
 
 
 def write_pictures(folder: Path, numbers: Sequence[int], pattern: str = "{:05d}.png") -> Path:
@@ -77,7 +73,7 @@ def assert_one_sentence(error: BaseException, *parts: str) -> None:
 
 @pytest.mark.parametrize(("name", "codec"), [("a.avi", "MJPG"), ("a.mp4", "mp4v")])
 def test_a_file_gives_every_picture_with_media_time(tmp_path: Path, name: str, codec: str) -> None:
-    source = open_source(str(write_video(tmp_path / name, 20, 25.0, codec, step=12)))
+    source = open_source(str(flat_video(tmp_path / name, 20, 25.0, codec, step=12)))
     assert (source.info.kind, source.info.width, source.info.height) == ("file", WIDTH, HEIGHT)
     assert (source.info.declared_fps, source.info.frame_count) == (25.0, 20)
     assert not source.info.is_live
@@ -106,7 +102,7 @@ def test_the_reference_video_starts_at_zero_and_steps_by_a_thirtieth(reference: 
 
 
 def test_a_file_that_ends_early_says_so(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "a.avi", 40)
+    path = flat_video(tmp_path / "a.avi", 40)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     source = open_source(str(path))
     assert source.info.frame_count == 40
@@ -117,7 +113,7 @@ def test_a_file_that_ends_early_says_so(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_closed_half_way_did_not_end_early(tmp_path: Path) -> None:
-    source = open_source(str(write_video(tmp_path / "a.avi", 20)))
+    source = open_source(str(flat_video(tmp_path / "a.avi", 20)))
     source.read()
     source.close()
     assert source.read() is None
@@ -129,7 +125,7 @@ def bytes_of(data: bytes) -> Any:
 
 
 def truncated_mp4(path: Path) -> None:
-    whole = write_video(path.with_name("whole.mp4"), 20, codec="mp4v").read_bytes()
+    whole = flat_video(path.with_name("whole.mp4"), 20, codec="mp4v").read_bytes()
     assert b"moov" in whole[len(whole) // 2 :]  # the index is at the end, and is cut off
     path.write_bytes(whole[: len(whole) // 2])
 
@@ -159,7 +155,7 @@ def test_a_file_without_permission_is_one_sentence(
     def locked(self: Path, mode: str) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
 
-    path = write_video(tmp_path / "a.avi", 2)
+    path = flat_video(tmp_path / "a.avi", 2)
     monkeypatch.setattr(Path, "open", locked)  # root may read any file, so chmod shows nothing
     with pytest.raises(SourceError) as caught:
         open_source(str(path))
@@ -508,7 +504,7 @@ def test_a_real_stream_over_http(server: str) -> None:
 
 
 def test_a_finished_video_behind_a_url_is_refused(server: str, tmp_path: Path) -> None:
-    write_video(tmp_path / "a.avi", 20)
+    flat_video(tmp_path / "a.avi", 20)
     with pytest.raises(SourceError) as caught:
         open_source(f"{server}/a.avi")
     assert_one_sentence(caught.value, "finished video", "download it and give the file")
@@ -570,7 +566,7 @@ def test_the_median_of_a_file_looks_at_its_whole_length(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     # grey levels 0, 4, ... 156: the median tells whether early, late or all pictures were taken
-    path = write_video(tmp_path / "a.avi", 40)
+    path = flat_video(tmp_path / "a.avi", 40)
     if way == "seek":
         monkeypatch.setattr(opencv_module, "SEEK_FROM_STRIDE", 2)
     if way == "unknown length":
@@ -585,7 +581,7 @@ def test_the_median_of_a_file_looks_at_its_whole_length(
 
 
 def test_sampling_a_file_leaves_reading_alone(tmp_path: Path) -> None:
-    source = opencv_module.VideoFile(write_video(tmp_path / "a.avi", 10), 30.0)
+    source = opencv_module.VideoFile(flat_video(tmp_path / "a.avi", 10), 30.0)
     source.read()
     levels = [round(float(image.mean()) / 4) for image in source.spread(4)]
     assert levels == [0, 3, 6, 9]

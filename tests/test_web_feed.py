@@ -105,10 +105,20 @@ def test_the_state_is_said_in_words() -> None:
 
 
 def test_every_reason_has_words() -> None:
+    names = {}
     for kind in Reason:
         feed = Feed(FPS, HORIZON)
         feed.add(update(reason(kind)))
-        state(feed)
+        names[kind] = state(feed)
+    assert names == {
+        Reason.FILLING: (Mood.WAITING, "Filling"),
+        Reason.SKIPPED: (Mood.WAITING, "Filling"),
+        Reason.GAP: (Mood.TROUBLE, "Gap"),
+        Reason.FROZEN: (Mood.TROUBLE, "Picture was frozen"),
+        Reason.CAMERA_LOST: (Mood.TROUBLE, "Camera was lost"),
+        Reason.LATE: (Mood.TROUBLE, "Late"),
+        Reason.NOT_FINITE: (Mood.TROUBLE, "Not finite"),
+    }
 
 
 def test_a_window_that_fills_says_how_far_it_is() -> None:

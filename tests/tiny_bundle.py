@@ -43,6 +43,8 @@ from fishrt.config import parse_config
 from fishrt.storage import sha256_of
 
 IR_VERSION, OPSET = 8, 17
+GEOMETRY = ClipGeometry(steps=3, frames_per_step=2, height=12, width=16)
+"""Of the bundle that the fixture `bundle` of conftest.py gives."""
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """Footage of noise, small: pictures, videos, and recordings with whatever sources a test wants."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -18,11 +19,25 @@ def noise(count: int, size: tuple[int, int] = (48, 64), seed: int = 7) -> NDArra
     return np.random.default_rng(seed).integers(0, 256, (count, *size)).astype(np.uint8)
 
 
-def write_video(path: Path, count: int, fps: float = 30.0) -> Path:
-    """Writes noise as a video of 64x48 pixels."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), fps, (64, 48))
-    for picture in noise(count):
-        writer.write(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))
+def write_video(
+    path: Path, pictures: Iterable[NDArray[np.uint8]], fps: float = 30.0, codec: str | None = None
+) -> Path:
+    """Writes a video.
+
+    Args:
+        path: Where it goes.
+        pictures: uint8 `(H, W)` or `(H, W, 3)`, all of one size.
+        fps: What its header declares.
+        codec: Four letters; None for what is usual in a file of that name.
+    """
+    fourcc = cv2.VideoWriter.fourcc(*(codec or {".avi": "MJPG", ".mp4": "mp4v"}[path.suffix]))
+    writer: cv2.VideoWriter | None = None
+    for picture in pictures:
+        if writer is None:
+            writer = cv2.VideoWriter(str(path), fourcc, fps, picture.shape[1::-1])
+            assert writer.isOpened()
+        writer.write(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR) if picture.ndim == 2 else picture)
+    assert writer is not None, "a video has pictures"
     writer.release()
     return path
 

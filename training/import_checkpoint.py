@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fishrt.choices import Background
 from fishrt.config import Config, Head, TrainMode, parse_config
 from fishrt.errors import TrainingError, output_error
-from fishrt.preprocess import Background, load_background
+from fishrt.preprocess import load_background
 from fishrt.storage import sha256_of
 from fishrt.stored_background import save_background
 from training.forecaster import Forecaster

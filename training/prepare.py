@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fishrt.config import Config
+from fishrt.deflicker import Deflicker
 from fishrt.errors import SourceError
 from fishrt.footage.policy import Damaged
 from fishrt.preprocess import make_preprocessor
@@ -241,12 +242,19 @@ class _Place:
     tallies: list[SourceTally]
     source: int
 
-    def as_data(self, *, inside: bool) -> dict[str, Any]:
-        return {
-            "tallies": [tally.as_data() for tally in self.tallies],
-            "source": self.source if inside else self.source + 1,
-            "inside": inside,
-        }
+    def within(self, deflicker: Deflicker | None) -> dict[str, Any]:
+        """What is needed to go on within the source."""
+        # the brightness that is kept cannot stand in for this: it is of frames, some of which are
+        # repeated where a source is slow, and flicker is measured by the picture
+        past = list(deflicker.past) if deflicker else []
+        return {**self._as_data(self.source), "inside": True, "flicker": past}
+
+    def behind(self) -> dict[str, Any]:
+        """What is needed to go on with the next source."""
+        return {**self._as_data(self.source + 1), "inside": False}
+
+    def _as_data(self, source: int) -> dict[str, Any]:
+        return {"tallies": [tally.as_data() for tally in self.tallies], "source": source}
 
 
 def _take(
@@ -275,10 +283,14 @@ def _take(
     )
     place.tallies[-1] = tally = reader.tally
     if tally.frames and preprocess.deflicker:
-        preprocess.deflicker.reset(writer.entries("brightness").part(tally.first, tally.stop)[-60:])
+        preprocess.deflicker.reset(writer.state["flicker"])
     try:
         record_source(
-            writer, reader, preprocess, lambda: writer.safe(place.as_data(inside=True)), progress
+            writer,
+            reader,
+            preprocess,
+            lambda: writer.safe(place.within(preprocess.deflicker)),
+            progress,
         )
     except SourceError as error:
         if request.damaged is Damaged.STOP:
@@ -286,8 +298,8 @@ def _take(
         tally.ended_early = str(error)
     finally:
         if tally.stop == writer.count:  # not between a picture and its frame
-            writer.save_quietly(place.as_data(inside=True))
-    writer.safe(place.as_data(inside=False))
+            writer.save_quietly(place.within(preprocess.deflicker))
+    writer.safe(place.behind())
     return reader.sha256
 
 

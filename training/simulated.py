@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from fishrt.choices import Background
 from fishrt.config import Config
+from fishrt.deflicker import REFERENCE_PICTURES
 from fishrt.errors import ConfigError
 from fishrt.footage.shake import ShakeMeter
-from fishrt.preprocess import Background, make_preprocessor, mean_brightness
+from fishrt.preprocess import make_preprocessor, mean_brightness
 from fishrt.recording import RecordingMetadata
 from fishrt.recording_writer import (
     Existing,
@@ -102,14 +104,16 @@ def _simulate(
     progress: Callable[[int], None],
 ) -> None:
     preprocess = make_preprocessor(config.clip, config.preprocess, None)
-    if preprocess.deflicker and writer.count:
-        preprocess.deflicker.reset(writer.entries("brightness")[-60:])
     meter = ShakeMeter()
     tank = SimulatedTank(spec)
+    known = REFERENCE_PICTURES if preprocess.deflicker else 1
     for number in range(writer.count):
         state = tank.advance()
-        if number == writer.count - 1:
-            meter.push(number, preprocess.view(tank.render(state)))
+        if number >= writer.count - known:
+            view = preprocess.view(tank.render(state))
+            preprocess.frame(view)  # for what deflicker remembers
+            if number == writer.count - 1:
+                meter.push(number, view)
     while writer.count < frames:
         state = tank.advance()
         view = preprocess.view(tank.render(state))

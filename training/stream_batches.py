@@ -5,7 +5,6 @@ same row of the batch before ended, with its recurrent state carried on. The gra
 back to the beginning of the chunk; the state reaches back to the stream's last restart.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -201,10 +200,6 @@ class StreamBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self._epoch += 1
         if self._training:
             self._schedule = self._draw()
-
-    def batches(self) -> Iterator[tuple[Any, Any, Any]]:
-        """All batches of the epoch in order."""
-        return (self[index] for index in range(len(self)))
 
     def _draw(self) -> Schedule:
         generator = np.random.default_rng((self._settings.seed, self._epoch))

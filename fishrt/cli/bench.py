@@ -91,7 +91,7 @@ def bench(
     if bundle is not None and overrides:
         raise typer.BadParameter("--set goes with --config, not with a bundle.")
     if output is not None:
-        require("train", "matplotlib")
+        require("report", "matplotlib")
         _check_picture(output)
     console = Console(stderr=True, highlight=False)
     with tempfile.TemporaryDirectory() as scratch:

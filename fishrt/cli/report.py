@@ -6,6 +6,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from fishrt.install_hints import install_hint
+
 
 def report_drawer(console: Console, *, html: bool = False) -> Callable[[Path], None]:
     """What draws the report of a recording, or says why there is none.
@@ -17,7 +19,8 @@ def report_drawer(console: Console, *, html: bool = False) -> Callable[[Path], N
 
     def draw(folder: Path) -> None:
         if find_spec("matplotlib") is None:
-            console.print("no report.png: that needs the extra train (pip install -e '.[train]').")
+            said = f"no report.png: that needs matplotlib; {install_hint('report')}"
+            console.print(said, markup=False, soft_wrap=True)
             return
         from training.recording_report import write_report
 

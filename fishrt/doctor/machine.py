@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from fishrt.cores import usable_cores
 from fishrt.doctor.finding import Finding, Level
 from fishrt.timing import matrix_gflops
 
@@ -22,7 +23,7 @@ def check_machine() -> list[Finding]:
 
 def check_processor() -> Finding:
     """Multiplies matrices; the speed is the practical ceiling of every forecast on the CPU."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = usable_cores()
     gflops = matrix_gflops()
     return Finding(
         TOPIC,

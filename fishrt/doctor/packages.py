@@ -5,6 +5,7 @@ import platform
 import re
 
 from fishrt.doctor.finding import Finding, Level
+from fishrt.install_hints import install_command
 
 TOPIC = "packages"
 SHOWN = (
@@ -54,7 +55,7 @@ def onnx_runtime_conflicts(found: dict[str, str]) -> list[Finding]:
                 TOPIC,
                 Level.PROBLEM,
                 "ONNX Runtime is not installed, and live forecasting runs on it",
-                "pip install -e '.[cpu]'",
+                install_command("cpu"),
             )
         ]
     if len(runtimes) == 1:

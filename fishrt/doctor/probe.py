@@ -1,17 +1,14 @@
 """Trying something out in a process of its own: what crashes or hangs there does no harm here."""
 
 import json
-import os
 import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+from fishrt.child_process import REASON_LENGTH, last_words, run_module
 
 MARK = "fishrt-probe:"
 """What the answer's line starts with; libraries print to stdout as well."""
-
-REASON_LENGTH = 300
 
 
 @dataclass(frozen=True)
@@ -37,28 +34,15 @@ def ask(probe: str, *arguments: str, limit_s: float) -> Answer:
         arguments: Its arguments.
         limit_s: Seconds after which it is stopped.
     """
-    root = str(Path(__file__).parents[2])  # the probe runs this fishrt, wherever we are
-    paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-    command = [sys.executable, "-m", f"fishrt.doctor.probes.{probe}", *arguments]
     try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=limit_s,
-            env={**os.environ, "PYTHONPATH": paths},
-            check=False,
-        )
+        done = run_module(f"fishrt.doctor.probes.{probe}", *arguments, limit_s=limit_s)
     except subprocess.TimeoutExpired:
         return Answer(None, f"no answer within {limit_s:g} s")
     for line in done.stdout.splitlines():
         if line.startswith(MARK):
             answer = json.loads(line.removeprefix(MARK))
             return Answer(answer.get("values"), answer.get("reason", ""), done.stderr)
-    ending = f"signal {-done.returncode}" if done.returncode < 0 else f"code {done.returncode}"
-    last = (done.stderr.strip().splitlines() or [f"the process ended with {ending}"])[-1]
-    return Answer(None, last[:REASON_LENGTH], done.stderr)
+    return Answer(None, last_words(done), done.stderr)
 
 
 def answer(values: dict[str, Any] | None, reason: str = "") -> None:

@@ -7,6 +7,7 @@ from fishrt.doctor.probe import Answer, ask
 from fishrt.install_hints import install_command, install_hint
 
 TOPIC = "providers"
+RTX_TOPIC = "tensorrt-rtx"
 LIMIT_S = 120.0  # a TensorRT provider builds its engine first
 CPU = "CPUExecutionProvider"
 NO_DEVICE = {"AzureExecutionProvider"}
@@ -73,20 +74,23 @@ def check_rtx_plugin() -> list[Finding]:
             "the TensorRT-RTX plugin is not installed; it is for --backend tensorrt-rtx alone "
             f"(docs/gpu.md): {install_hint('rtx')}"
         )
-        return [Finding("tensorrt-rtx", Level.NOTE, what)]
+        return [Finding(RTX_TOPIC, Level.NOTE, what)]
     tried = ask("tensorrt_rtx", limit_s=LIMIT_S)
     if tried.values is None:
         reason, cure = why(tried)
         return [
             Finding(
-                TOPIC, Level.WARNING, f"the TensorRT-RTX plugin does not register: {reason}", cure
+                RTX_TOPIC,
+                Level.WARNING,
+                f"the TensorRT-RTX plugin does not register: {reason}",
+                cure,
             )
         ]
     what = (
         f"the TensorRT-RTX plugin {tried.values['version']} registers and takes "
         f"{tried.values['devices']} of the GPUs of this machine"
     )
-    return [Finding(TOPIC, Level.OK, what, values=tried.values)]
+    return [Finding(RTX_TOPIC, Level.OK, what, values=tried.values)]
 
 
 def why(tried: Answer) -> tuple[str, str]:

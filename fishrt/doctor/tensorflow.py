@@ -4,6 +4,7 @@ from importlib.util import find_spec
 
 from fishrt.doctor.finding import Finding, Level
 from fishrt.doctor.probe import ask
+from fishrt.install_hints import install_command
 
 TOPIC = "tensorflow"
 LIMIT_S = 60.0  # importing it takes 5 to 10 s on a busy machine
@@ -13,7 +14,7 @@ def check_tensorflow() -> list[Finding]:
     """Whether TensorFlow imports and computes, where it is installed."""
     if find_spec("tensorflow") is None:
         what = "TensorFlow is not installed; it is for training and export alone"
-        return [Finding(TOPIC, Level.NOTE, what, "pip install -e '.[train,export]'")]
+        return [Finding(TOPIC, Level.NOTE, what, install_command("train", "export"))]
     tried = ask("tensorflow_devices", limit_s=LIMIT_S)
     if tried.values is None:
         return [
@@ -21,7 +22,7 @@ def check_tensorflow() -> list[Finding]:
                 TOPIC,
                 Level.WARNING,
                 f"TensorFlow is installed but does not work: {tried.reason}",
-                "pip install --force-reinstall -c constraints.txt -e '.[train,export]'",
+                f"{install_command('train', 'export')} --force-reinstall -c constraints.txt",
             )
         ]
     devices = ", ".join(

@@ -163,20 +163,31 @@ def engines_of(bundle: Bundle) -> list[EngineFile]:
     """All engines of a bundle, for whatever GPU.
 
     Raises:
-        BundleError: If a file beside an engine is damaged.
+        BundleError: If a file beside an engine is damaged, or of another format version.
     """
     found = []
     for path in sorted((bundle.folder / ENGINES_FOLDER).glob("*.engine.yaml")):
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            _require_version(path, content, bundle.folder)
             metadata = EngineMetadata.model_validate(content)
         except (OSError, yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
-            raise BundleError(
-                f"{path} is damaged; delete it and build the engine again with: "
-                f"fishrt export --tensorrt {bundle.folder}"
-            ) from error
+            raise BundleError(f"{path} is damaged; {_anew(bundle.folder)}") from error
         found.append(EngineFile(path.with_suffix(""), metadata))
     return found
+
+
+def _require_version(path: Path, content: object, bundle: Path) -> None:
+    version = content.get("format_version") if isinstance(content, dict) else None
+    if version != FORMAT_VERSION:
+        raise BundleError(
+            f"{path} has format version {version}, but this fishrt reads version "
+            f"{FORMAT_VERSION}; {_anew(bundle)}"
+        )
+
+
+def _anew(bundle: Path) -> str:
+    return f"delete it and build the engine again with: fishrt export --tensorrt {bundle}"
 
 
 def find_engine(

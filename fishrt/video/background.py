@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from fishrt.choices import Background
 from fishrt.config import PreprocessConfig
 from fishrt.errors import SourceError
 from fishrt.preprocess import (
-    Background,
     crop,
     load_background,
     median_background,

@@ -1,7 +1,6 @@
 """Decoding ahead: in a thread of its own, or in several where every picture stands by itself."""
 
 import contextlib
-import os
 import queue
 import threading
 import time
@@ -12,6 +11,7 @@ from typing import Generic, TypeAlias, TypeVar, cast
 import cv2
 import numpy as np
 
+from fishrt.cores import usable_cores
 from fishrt.errors import SourceError
 from fishrt.video.in_order import done_in_order, wait_for
 from fishrt.video.source import (
@@ -23,7 +23,7 @@ from fishrt.video.source import (
     VideoSource,
 )
 
-WORKERS = min(os.cpu_count() or 1, 8)  # OpenCV and libdeflate work without holding the interpreter
+WORKERS = min(usable_cores(), 8)  # OpenCV and libdeflate work without holding the interpreter
 # Pictures are handed over in blocks of so many: a queue for each would take longer than a small
 # picture. Fewer of larger ones, which are soon out of the cache, and of slow ones.
 BLOCK_PICTURES, BLOCK_BYTES, BLOCK_SECONDS = 16, 2 * 1024**2, 0.05

@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from fishrt.child_process import python_path
+from fishrt.cores import usable_cores
 from fishrt.errors import ConfigError, FishrtError, SourceError
 from realtime.predict.job import Job
 from realtime.predict.part import ROWS_FILE, PartState, Status, read_state, store_result
 from realtime.predict.plan import Plan
 from realtime.predict.work import fingerprint, forecast_source
-from realtime.stepper import usable_cores
 from realtime.stopping import StopRequest
 
 LOCAL = "local"
@@ -122,7 +123,7 @@ def _cluster(address: str) -> Iterator[None]:
             "num_gpus": 0,
             "include_dashboard": False,
             "object_store_memory": OBJECT_STORE_BYTES,
-            "runtime_env": {"env_vars": {"PYTHONPATH": _python_path()}},
+            "runtime_env": {"env_vars": {"PYTHONPATH": python_path()}},
         }
     try:
         ray.init(address, **options)
@@ -135,9 +136,3 @@ def _cluster(address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
-
-
-def _python_path() -> str:
-    """Where the workers of this machine find this very fishrt."""
-    ours = str(Path(__file__).resolve().parents[2])
-    return os.pathsep.join([ours, *filter(None, [os.environ.get("PYTHONPATH")])])

@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from fishrt.errors import OutputError
+from fishrt.install_hints import install_hint
 from realtime.capture import Policy
 from realtime.event import EventKind
 from realtime.footage_guard import refuse_source
@@ -24,8 +25,7 @@ from realtime.sinks.video_file import can_fragment
 from realtime.sinks.window import WindowSink
 
 WITHOUT_PYAV = (
-    "PyAV is not installed, so a video is lost if this process is killed; install the extra video, "
-    "in a checkout with: pip install -e '.[video]'"
+    f"PyAV is not installed, so a video is lost if this process is killed; {install_hint('video')}"
 )
 
 

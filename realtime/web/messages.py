@@ -1,6 +1,5 @@
 """What the page is told, as plain values for JSON."""
 
-import math
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -8,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from fishrt import __version__
+from fishrt.plain_values import plain
 from fishrt.video.live import without_password
 from realtime.event import Event
 from realtime.run_view import RunView
@@ -73,11 +73,11 @@ class Messages:
             "events": _events(news.events),
             **self._now(),
         }
-        return _finite(message), news.cursor
+        return dict(plain(message)), news.cursor
 
     def status(self) -> Json:
         """All that is known now, without what was before."""
-        return _finite({**self.hello(), "type": "status", **self._now()})
+        return dict(plain({**self.hello(), "type": "status", **self._now()}))
 
     def is_running(self) -> bool:
         """Whether pictures come."""
@@ -131,21 +131,6 @@ def _events(events: Iterable[Event]) -> list[Json]:
         }
         for event in events
     ]
-
-
-def _finite(message: Json) -> Json:
-    """The same without numbers that JSON has no word for: they become None."""
-    return {key: _finite_value(item) for key, item in message.items()}
-
-
-def _finite_value(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return _finite(value)
-    if isinstance(value, list | tuple):
-        return [_finite_value(item) for item in value]
-    return value
 
 
 def shown_camera(camera: str) -> str:

@@ -1,12 +1,12 @@
 """An evaluation as plain values: what `evaluation.json` and `evaluation.yaml` hold."""
 
-import math
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from fishrt.events import EventScores
+from fishrt.plain_values import plain
 from training.scoring.evaluate import MODEL, Evaluation, Scored
 from training.scoring.verdict import hardest_missing, verdict
 
@@ -48,8 +48,7 @@ def evaluation_record(evaluation: Evaluation) -> dict[str, Any]:
         "decision": evaluation.decision.model_dump(mode="json"),
         "notes": list(evaluation.notes),
     }
-    plain: dict[str, Any] = _plain(record)
-    return plain
+    return dict(plain(record))
 
 
 def confusion(evaluation: Evaluation) -> dict[str, int]:
@@ -93,16 +92,3 @@ def _events(events: EventScores) -> dict[str, Any]:
             zip(("lower_quartile", "median", "upper_quartile"), quartiles, strict=True)
         ),
     }
-
-
-def _plain(value: Any) -> Any:
-    """Without numbers that JSON does not know."""
-    if isinstance(value, dict):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, str):
-        return str(value)  # a plain one: YAML takes no enum
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from fishrt.bundle import BUNDLED
 from fishrt.doctor.probe import answer
+from fishrt.graph_names import LANES, PROBABILITY
+from fishrt.onnx_settings import NO_FALLBACK, SILENT_LOG_LEVEL
 
 CPU = "CPUExecutionProvider"
-LANES = 30
+LANE_COUNT = 30
 RUNS = 20
-FATAL_ONLY = 4
 LIMIT = 1e-2  # GPUs multiply in TF32 unless told otherwise, which is no fault of theirs
 
 
@@ -26,10 +27,10 @@ def demo_session(providers: list[str]) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = FATAL_ONLY
-    options.add_free_dimension_override_by_name("lanes", LANES)
+    options.log_severity_level = SILENT_LOG_LEVEL
+    options.add_free_dimension_override_by_name(LANES, LANE_COUNT)
     if providers != [CPU]:
-        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+        options.add_session_config_entry(NO_FALLBACK, "1")
     graph = (BUNDLED / "demo" / "step.onnx").read_bytes()
     session = onnxruntime.InferenceSession(graph, options, providers=providers)
     if session.get_providers()[0] != providers[0]:  # ONNX Runtime goes on without one that fails
@@ -59,15 +60,15 @@ def try_provider(name: str) -> dict[str, Any]:
         onnxruntime.preload_dlls()  # CUDA libraries that pip installed lie where nobody looks
     session = demo_session([name])
     inputs = demo_inputs(session)
-    found = session.run(["probability"], inputs)[0]
-    expected = found if name == CPU else demo_session([CPU]).run(["probability"], inputs)[0]
+    found = session.run([PROBABILITY], inputs)[0]
+    expected = found if name == CPU else demo_session([CPU]).run([PROBABILITY], inputs)[0]
     difference = float(np.abs(found - expected).max())
     if not difference <= LIMIT:
         raise RuntimeError(f"its probabilities are {difference:.2g} off the CPU's")
     times = []
     for _ in range(RUNS):
         start = time.perf_counter()
-        session.run(["probability"], inputs)
+        session.run([PROBABILITY], inputs)
         times.append((time.perf_counter() - start) * 1000.0)
     return {"milliseconds": float(np.median(times)), "difference_from_cpu": difference}
 
