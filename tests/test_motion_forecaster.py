@@ -219,6 +219,22 @@ def test_what_makes_no_sense_is_a_sentence(recording, run, tmp_path):
         fit_motion(recording, config(), run.folder, QUIET)
 
 
+def test_a_sweep_draws_its_settings(recording, tmp_path):
+    pytest.importorskip("optuna", reason="the sweep extra is not installed")
+    from training.sweep import load_sweep, run_sweep
+
+    file = tmp_path / "sweep.yaml"
+    file.write_text("trials: 2\nparameters: {model.members: {low: 1, high: 2}}\n")
+    folder = tmp_path / "sweep"
+    best = run_sweep(recording, config(), load_sweep(file, config()), folder, options=QUIET)
+    for trial in best:
+        assert np.isfinite(trial.value)
+        model = load_run(folder / f"trial-{trial.number:04d}").model
+        assert isinstance(model, MotionForecaster)
+        assert len(model.members) == trial.params["model.members"]
+    assert len(best) == 2
+
+
 @pytest.mark.slow
 def test_it_beats_the_published_baseline_on_the_published_validation_part(reference):
     def load(part):

@@ -92,7 +92,7 @@ def quick_fit(monkeypatch):
 
     fit.outcomes = []
     fit.calls = calls
-    monkeypatch.setattr("training.sweep.fit", fit)
+    monkeypatch.setattr("training.sweep.fit_any", fit)
     return fit
 
 
@@ -131,7 +131,7 @@ def test_hopeless_trials_are_stopped_early(tmp_path, quick_fit):
 def _share(address, folder, results):
     import training.sweep as module
 
-    module.fit = lambda *_: FitResult(1, 1, float(np.random.default_rng().random()), 1.0, False)
+    module.fit_any = lambda *_: FitResult(1, 1, float(np.random.default_rng().random()), 1.0, False)
     path = folder / "sweep.yaml"
     best = run_sweep(None, CONFIG, load_sweep(path, CONFIG), folder / "shared", address, QUIET)
     results.put(len(best))

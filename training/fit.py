@@ -109,7 +109,7 @@ def fit(
         TrainingError: If the recording does not fit, or the loss is no number any more.
     """
     if config.model.kind is ModelKind.MOTION:
-        raise TrainingError("a motion model is fitted by `training.fit_motion`.")
+        raise TrainingError("a motion model is fitted by `training.fit_any`.")
     if options.resume:
         config = resumable_config(folder, config, recording)
     else:

@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from fishrt.config import Config, override_config
 from fishrt.errors import ConfigError, TrainingError
 from fishrt.recording import Recording
-from training.fit import FitOptions, fit
+from training.fit import FitOptions
+from training.fit_any import fit_any
 
 DATABASE_FILE = "sweep.db"
 TABLE_FILE = "sweep.csv"
@@ -201,7 +202,7 @@ def _run_trial(
 
     settings = _with(config, texts)
     try:
-        result = fit(recording, settings, run, replace(options, after_epoch=watch))
+        result = fit_any(recording, settings, run, replace(options, after_epoch=watch))
     except TrainingError as error:
         options.report(f"{run.name} failed: {error}")
         raise
