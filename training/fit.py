@@ -108,13 +108,16 @@ def fit(
     Raises:
         TrainingError: If the recording does not fit, or the loss is no number any more.
     """
-    if config.model.kind is ModelKind.MOTION:
-        raise TrainingError("a motion model is fitted by `training.fit_any`.")
     if options.resume:
         config = resumable_config(folder, config, recording)
     else:
         refuse_existing_run(folder)
         config = adopt(config, recording)
+    if config.model.kind is ModelKind.MOTION:  # a resumed run says itself what it is
+        raise TrainingError(
+            "a motion model trains in a minute and is not resumed; train anew with "
+            "--config motion into another folder."
+        )
     _check_strategy(config, options.strategy)
     if is_chief(options.strategy):
         return _fit(recording, config, folder, options)
