@@ -1,5 +1,6 @@
 """The bundle's file format, on synthetic graphs."""
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from fishrt.bundle import (
     save_metadata,
 )
 from fishrt.config import TrainMode, load_config
-from fishrt.errors import BundleError
+from fishrt.errors import BundleError, OutputError
 from fishrt.preprocess import Polarity, Preprocessor, RegionOfInterest
 from fishrt.storage import sha256_of
 from fishrt.stored_background import save_background
@@ -71,6 +72,23 @@ def test_what_was_saved_is_loaded(folder: Path) -> None:
     assert bundle.metadata.trained_for is TrainMode.STREAM
     assert (bundle.metadata.hard_sigmoid.alpha, bundle.metadata.hard_sigmoid.beta) == (0.2, 0.5)
     assert bundle.graph(GraphKind.CLIP) == folder / "clip.onnx"
+
+
+def test_a_full_disk_leaves_the_old_metadata(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = load_bundle(folder).metadata
+
+    def full(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match="the disk is full"):
+        save_metadata(folder, before.model_copy(update={"name": "another"}))
+    assert load_bundle(folder).metadata == before
+    assert {path.name for path in folder.iterdir()} == {
+        METADATA_FILE, "clip.onnx", "background.png"
+    }  # fmt: skip
 
 
 def test_the_preprocessor_is_the_one_of_training(folder: Path) -> None:

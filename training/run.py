@@ -28,9 +28,10 @@ from pydantic import ValidationError
 
 from fishrt import __version__
 from fishrt.bundle import TrainedOn
-from fishrt.config import Config, dump_config, load_config
+from fishrt.config import Config, load_config
 from fishrt.decision import Decision
 from fishrt.errors import TrainingError, output_error
+from fishrt.folder_format import write_metadata
 from fishrt.footage_reference import FootageReference
 from fishrt.recording import BURST_LABEL_FILE, MOTION_ENERGY_FILE, Recording
 from fishrt.storage import sha256_of, write_text
@@ -108,7 +109,7 @@ def start_run(folder: Path, config: Config, description: dict[str, Any]) -> None
     except OSError as error:
         raise output_error(folder, error) from error
     (folder / HISTORY_FILE).unlink(missing_ok=True)  # of a try that ended before its first epoch
-    write_text(folder / CONFIG_FILE, dump_config(config))
+    write_metadata(folder / CONFIG_FILE, config)
     write_record(folder / RUN_FILE, description)
 
 
