@@ -1,6 +1,7 @@
 """Stopped anywhere and gone on with, a part is to the bit that of a run without a stop."""
 
 import itertools
+import os
 import tempfile
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from fishrt.bundle import Bundle
 from fishrt.clip import ClipGeometry
 from fishrt.config import TrainMode
 from fishrt.deflicker import Deflicker
+from fishrt.errors import BundleError
 from fishrt.preprocess import Preprocessor
 from fishrt.video import SourceFrame, SourceInfo, SourceKind
 from realtime.lanes import CarriedState, ExactLanes, Forecaster, LaneSchedule
@@ -162,6 +164,15 @@ def test_a_damaged_part_is_begun_anew(steppers: dict[int, OnnxStepper], tmp_path
     (tmp_path / "rows.npy").write_bytes(b"damaged")
     run(tmp_path, times, forecaster(steppers, TrainMode.WINDOW, 1), False, None)
     assert as_bytes(read_rows(tmp_path))[: len(rows)] == rows
+
+
+def test_another_bundle_is_refused_with_the_name_of_the_machine(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "uname", raising=False)  # Windows has none
+    plan = Plan(str(bundle.folder), "of another", TrainMode.WINDOW, 1, None, None, ())
+    with pytest.raises(BundleError, match=r" on .* is not the one that this was begun with"):
+        plan.load_bundle()
 
 
 @pytest.mark.parametrize("state", ["", "[]", "{}", '{"rows": 3}', '{"anchor": null, "rows": 3}'])
