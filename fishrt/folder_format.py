@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from fishrt.errors import FishrtError
+from fishrt.settings import sentence_of
 from fishrt.storage import write_text
 
 _Metadata = TypeVar("_Metadata", bound=BaseModel)
@@ -60,9 +61,7 @@ def read_metadata(folder: Path, kind: FolderFormat, model: type[_Metadata]) -> _
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise kind.failure(f"{path} is damaged: {key}: {first['msg']}.") from error
+        raise kind.failure(f"{path} is damaged: {sentence_of(error, model)}") from error
 
 
 def write_metadata(path: Path, metadata: BaseModel) -> None:

@@ -18,6 +18,7 @@ from fishrt.bundle import Bundle, GraphKind, GraphPrecision
 from fishrt.errors import BundleError, output_error
 from fishrt.folder_format import write_metadata
 from fishrt.gpu.card import Gpu
+from fishrt.settings import sentence_of
 from fishrt.storage import sha256_of
 
 FORMAT_VERSION = 1
@@ -171,8 +172,11 @@ def engines_of(bundle: Bundle) -> list[EngineFile]:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
             metadata = EngineMetadata.model_validate(content)
         except (OSError, yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
+            wrong = ""
+            if isinstance(error, ValidationError):
+                wrong = f" ({sentence_of(error, EngineMetadata).removesuffix('.')})"
             raise BundleError(
-                f"{path} is damaged; delete it and build the engine again with: "
+                f"{path} is damaged{wrong}; delete it and build the engine again with: "
                 f"fishrt export --tensorrt {bundle.folder}"
             ) from error
         found.append(EngineFile(path.with_suffix(""), metadata))
