@@ -27,7 +27,6 @@ from fishrt.bundle import (
     GraphKind,
     GraphPrecision,
     StoredFile,
-    TrainedOn,
     require_place,
     save_metadata,
 )
@@ -131,19 +130,12 @@ def _metadata(
         states=run.model.state_specs,
         threshold=operating_threshold(run),
         decision=run.decision,
-        trained_on=_named_only(run.trained_on),
+        trained_on=run.trained_on.by_name if run.trained_on else None,
         footage=run.footage,
         # the decision is told once
         evaluation={k: v for k, v in run.evaluation.items() if k != "decision"},
         parity={**parity.record(), "computed_by": describe_software()},
     )
-
-
-def _named_only(trained_on: TrainedOn | None) -> TrainedOn | None:
-    """Without the path: the bundle goes to other machines."""
-    if trained_on is None:
-        return None
-    return trained_on.model_copy(update={"recording": Path(trained_on.recording).name})
 
 
 def make_graphs(run: Run, precisions: tuple[GraphPrecision, ...]) -> Graphs:

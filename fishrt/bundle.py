@@ -106,7 +106,7 @@ class TrainedOn(_Section):
     """The recording that a model learned from.
 
     Attributes:
-        recording: Name of its folder.
+        recording: Path of its folder; in a bundle the name alone.
         motion_energy_sha256: Hash of its motion energy, by which it is known again.
         burst_share: Share of burst labels in its training part: the climatology.
     """
@@ -114,6 +114,11 @@ class TrainedOn(_Section):
     recording: str
     motion_energy_sha256: str
     burst_share: float | None = Field(default=None, ge=0, le=1)
+
+    @property
+    def by_name(self) -> "TrainedOn":
+        """The same without the path: a bundle goes to other machines."""
+        return self.model_copy(update={"recording": Path(self.recording).name})
 
 
 class BundleMetadata(_Section):

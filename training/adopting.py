@@ -6,17 +6,12 @@ import keras
 
 from fishrt.config import Config
 from fishrt.errors import TrainingError
-from fishrt.recording import (
-    BURST_LABEL_FILE,
-    MOTION_ENERGY_FILE,
-    Recording,
-    Split,
-    split_borders,
-)
+from fishrt.recording import BURST_LABEL_FILE, Recording, split_borders
 from fishrt.storage import sha256_of
 from training.dataset import ClipSet, class_weights
 from training.footage_reference import measure_footage
 from training.run import describe_software
+from training.scoring.footage import learned_from
 
 
 def adopt(config: Config, recording: Recording) -> Config:
@@ -59,16 +54,16 @@ def describe_run(
     recording: Recording, config: Config, model: keras.Model, weights: tuple[float, float]
 ) -> dict[str, Any]:
     """What `run.yaml` says before the first epoch."""
-    learned = recording.labelled_ends(Split.TRAIN, config.clip.geometry)
+    learned = learned_from(recording, config.clip.geometry)
     footage = measure_footage(recording)
     return {
         "software": describe_software(),
         "recording": {
-            "folder": str(recording.folder),
+            "folder": learned.recording,
             "frames": len(recording.frames),
-            "motion_energy_sha256": sha256_of(recording.folder / MOTION_ENERGY_FILE),
+            "motion_energy_sha256": learned.motion_energy_sha256,
             "burst_label_sha256": sha256_of(recording.folder / BURST_LABEL_FILE),
-            "burst_share": float(recording.burst_label[learned].mean()) if len(learned) else None,
+            "burst_share": learned.burst_share,
         },
         "footage": footage.model_dump(mode="json") if footage is not None else None,
         "seed": config.train.seed,

@@ -27,9 +27,9 @@ from training.motion_forecaster import (
 )
 from training.run import (
     RUN_FILE,
-    WEIGHTS_FILE,
     append_history,
     refuse_existing_run,
+    save_weights,
     start_run,
     write_record,
 )
@@ -89,9 +89,7 @@ def fit_motion(
         recording.burst_label[validation.ends],
         predict(model, recording.motion_energy, validation.ends),
     )
-    scratch = folder / "scratch.weights.h5"
-    model.save_weights(scratch, overwrite=True)
-    scratch.replace(folder / WEIGHTS_FILE)
+    save_weights(folder, model)
     epochs = config.train.epochs
     rate = len(train.ends) * epochs * config.model.members / seconds
     trained = log_loss(

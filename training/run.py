@@ -41,6 +41,7 @@ from training.networks import AnyForecaster, build_network
 CONFIG_FILE = "config.yaml"
 RUN_FILE = "run.yaml"
 WEIGHTS_FILE = "best.weights.h5"
+SCRATCH_FILE = "scratch.weights.h5"  # .weights.h5 is the ending Keras asks for
 HISTORY_FILE = "history.csv"
 CURVES_FILE = "curves.png"
 TENSORBOARD_FOLDER = "tensorboard"
@@ -167,6 +168,23 @@ def resumable_config(folder: Path, asked: Config, recording: Recording) -> Confi
 def write_record(path: Path, record: dict[str, Any]) -> None:
     """Writes a mapping of plain values as YAML."""
     write_text(path, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
+
+
+def save_weights(folder: Path, model: AnyForecaster) -> None:
+    """Writes a network's weights into a run; the old ones stay whole until the new ones are.
+
+    Raises:
+        OutputError: If they cannot be written.
+    """
+    scratch = folder / SCRATCH_FILE
+    try:
+        try:
+            model.save_weights(scratch, overwrite=True)
+            scratch.replace(folder / WEIGHTS_FILE)
+        finally:
+            scratch.unlink(missing_ok=True)
+    except OSError as error:
+        raise output_error(folder / WEIGHTS_FILE, error) from error
 
 
 def append_history(folder: Path, row: dict[str, Any]) -> None:

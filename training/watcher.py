@@ -17,8 +17,8 @@ from training.run import (
     CURVES_FILE,
     HISTORY_FILE,
     TENSORBOARD_FOLDER,
-    WEIGHTS_FILE,
     append_history,
+    save_weights,
 )
 
 ENTROPY = "entropy"
@@ -101,10 +101,7 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         better = validation < progress.best_loss
         if better:
             progress.best_loss, progress.best_epoch = validation, progress.epochs
-            # .weights.h5 is the ending Keras asks for; the scratch name keeps the old file whole
-            scratch = plan.folder / "scratch.weights.h5"
-            self.model.forecaster.save_weights(scratch, overwrite=True)
-            scratch.replace(plan.folder / WEIGHTS_FILE)
+            save_weights(plan.folder, self.model.forecaster)
         row = {
             "epoch": progress.epochs,
             "loss": loss,
