@@ -101,7 +101,7 @@ def class_weights(burst_share: float) -> tuple[float, float]:
 
 
 @dataclass(frozen=True)
-class Cut:
+class BatchPlace:
     """Where a batch lies in the recording.
 
     Attributes:
@@ -163,13 +163,15 @@ class ClipBatches(keras.utils.PyDataset):  # type: ignore[misc]
         return -(-len(self._order) // self._batch_size)
 
     def __getitem__(self, batch: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.float32]]:
-        """One batch: the network's inputs (see `Cut`) and labels float32 `(B, loss_steps)`."""
+        """One batch: inputs (see `BatchPlace`), and labels float32 `(B, loss_steps)`."""
         rows = slice(batch * self._batch_size, (batch + 1) * self._batch_size)
         items = self._order[rows]
         frames = self._clips.geometry.frames
-        cut = Cut(self._clips.ends[items] - frames + 1, self._mirrors[rows].astype(np.int32))
+        place = BatchPlace(
+            self._clips.ends[items] - frames + 1, self._mirrors[rows].astype(np.int32)
+        )
         labels = np.stack([self._clips.target(item) for item in items])
-        return cut.inputs(self._frames, frames), labels.astype(np.float32)
+        return place.inputs(self._frames, frames), labels.astype(np.float32)
 
     def on_epoch_end(self) -> None:
         """Draws the next epoch's order."""

@@ -33,7 +33,7 @@ from training.run import (
 from training.spread_trainee import SpreadTrainee
 from training.stream_batches import StreamBatches, stretches
 from training.trainee import Trainee
-from training.watcher import ENTROPY, AfterEpoch, Plan, Tell, Watcher
+from training.watcher import ENTROPY, AfterEpoch, EpochPlan, Tell, Watcher
 
 VALIDATION_CLIPS = 1000
 """At most so many validation clips, evenly spread, are scored after an epoch."""
@@ -165,7 +165,7 @@ def _fit(recording: Recording, config: Config, folder: Path, options: FitOptions
         save_background(folder, recording.background)
     options.report(f"training on {description['computed_on']}")
     watcher = Watcher(
-        Plan(
+        EpochPlan(
             folder,
             settings.epochs,
             len(batches),

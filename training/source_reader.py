@@ -91,7 +91,7 @@ class SourceTally:
         return asdict(self)
 
 
-class Run(NamedTuple):
+class FrameRun(NamedTuple):
     """Frames that follow one another, made of pictures that were read in one block.
 
     Attributes:
@@ -191,7 +191,7 @@ class SourceReader:
                     yield picture, repeats
         self.tally.ended_early = self._source.ended_early
 
-    def runs(self) -> Iterator[Run]:
+    def runs(self) -> Iterator[FrameRun]:
         """The frames, many at once, where `in_blocks` says so.
 
         They are the same as with `frames`, and the tally counts the pictures of a run as taken
@@ -212,7 +212,7 @@ class SourceReader:
                     digest.update(block.files)
                 if self._all_regular(block):
                     number = self.placed - len(block.whole)
-                    yield Run(0, number, block, range(len(block.whole)))
+                    yield FrameRun(0, number, block, range(len(block.whole)))
                 else:
                     yield from self._one_by_one(block)
         self.tally.ended_early = self._source.ended_early
@@ -238,7 +238,7 @@ class SourceReader:
             return blocks_ahead(self._source, self._preprocess, self._likely_number)
         return blocks_in_order(self._source, self._preprocess, self.tally.pictures)
 
-    def _one_by_one(self, block: PictureBlock) -> Iterator[Run]:
+    def _one_by_one(self, block: PictureBlock) -> Iterator[FrameRun]:
         entry = 0
         for at in range(len(block.pictures)):
             if self._enough:
@@ -248,7 +248,7 @@ class SourceReader:
                 continue
             repeats = self._placed(float(block.timestamps[entry]))
             if repeats is not None:
-                yield Run(repeats, self.placed - 1, block, range(entry, entry + 1))
+                yield FrameRun(repeats, self.placed - 1, block, range(entry, entry + 1))
             entry += 1
 
     def _all_regular(self, block: PictureBlock) -> bool:

@@ -30,7 +30,7 @@ AfterEpoch = Callable[[int, float], None]
 
 
 @dataclass(frozen=True)
-class Plan:
+class EpochPlan:
     """What a watcher needs to know of the training.
 
     Attributes:
@@ -55,7 +55,7 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
 
     def __init__(
         self,
-        plan: Plan,
+        plan: EpochPlan,
         progress: Progress,
         report: Callable[[str], None],
         tell: Tell,
