@@ -26,7 +26,7 @@ from fishrt.recording import (
 )
 from fishrt.recording_writer import RecordingWriter
 from fishrt.stored_array import StoredArray
-from training.source_reader import SourceTally
+from training.source_tally import SourceTally
 
 BLOCK = 1 << 16  # motion energies mended at a time, so that memory does not grow
 

@@ -30,7 +30,8 @@ from fishrt.video.factory import absolute_source, open_recorded
 from fishrt.video.source import IndexedSource
 from training.complete import LabelOptions, complete_recording
 from training.record_source import record_source
-from training.source_reader import SourceReader, SourceTally, source_sha256
+from training.source_reader import SourceReader, source_sha256
+from training.source_tally import SourceTally
 
 MEASURED_TRACKS = {"brightness": (np.float32, ())}
 MEASURED_NOTES = {"shift": (np.float64, (4,))}

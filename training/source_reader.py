@@ -4,9 +4,8 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from fishrt.video.resample import Placement, Resampler
 from fishrt.video.source import DamagedPictureError, IndexedSource, RecordedSource
 from training.picture_block import PictureBlock
 from training.picture_blocks import blocks_ahead
+from training.source_tally import SourceTally
 from training.video_blocks import blocks_in_order
 
 
@@ -38,57 +38,6 @@ class Seen(NamedTuple):
     view: NDArray[np.uint8]
     brightness: float
     timestamp: float
-
-
-@dataclass
-class SourceTally:
-    """What was taken from a source so far; plain data, so that it can be stored.
-
-    Attributes:
-        name: The source as the user named it.
-        kind: What kind of source it is.
-        first: Frame of the recording at which it begins.
-        frames: Frames that it has filled.
-        pictures: Pictures that were passed, damaged ones included.
-        damaged: Which of them could not be read, counted from 0.
-        gaps: Frames of the recording before which time was lost.
-        repeated: Frames that are the one before once more.
-        lost: Frames for which there was no picture.
-        surplus: Pictures that no frame needed.
-        declared_fps: Frames a second that the header says.
-        ended_early: One sentence if it ended before its declared end.
-        seconds: Sum of the intervals between pictures, without those across gaps.
-        intervals: How many those are.
-    """
-
-    name: str
-    kind: SourceKind
-    first: int
-    frames: int = 0
-    pictures: int = 0
-    damaged: list[int] = field(default_factory=list)
-    gaps: list[int] = field(default_factory=list)
-    repeated: int = 0
-    lost: int = 0
-    surplus: int = 0
-    declared_fps: float | None = None
-    ended_early: str | None = None
-    seconds: float = 0.0
-    intervals: int = 0
-
-    @property
-    def stop(self) -> int:
-        """The frame of the recording after its last one."""
-        return self.first + self.frames
-
-    @property
-    def measured_fps(self) -> float | None:
-        """Frames a second by the timestamps, or None where there are too few."""
-        return self.intervals / self.seconds if self.intervals and self.seconds > 0 else None
-
-    def as_data(self) -> dict[str, Any]:
-        """As plain data; `SourceTally(**data)` is the way back."""
-        return asdict(self)
 
 
 class FrameRun(NamedTuple):
