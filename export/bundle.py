@@ -75,7 +75,7 @@ def export_run(
         run: The trained run.
         folder: The bundle to make.
         recording: Frames to compare on, or None for the simulated tank.
-        precisions: What to write graphs in; FP32 always is among them.
+        precisions: What to write graphs in; FP32 is written in any case.
         overwrite: Whether a bundle that is already there may be replaced; TensorRT engines, and
             files in its folder that are not of the bundle, are carried over.
 
@@ -89,6 +89,7 @@ def export_run(
         OutputError: If there is a bundle already, or it cannot be written.
     """
     require_place(folder, overwrite=overwrite)
+    precisions = tuple(dict.fromkeys((GraphPrecision.FP32, *precisions)))
     graphs = make_graphs(run, precisions)
     reference = keras_reference(run, recording, precisions)
     files = {

@@ -74,7 +74,11 @@ def run(tmp_path_factory):
 @pytest.fixture(scope="module")
 def exported(run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundles") / "bundle"
-    return export_run(run, folder, None, tuple(GraphPrecision))
+    return export_run(run, folder, None, (GraphPrecision.FP16,))
+
+
+def test_fp32_is_written_unasked(exported):
+    assert set(load_bundle(exported.folder).metadata.precisions) == set(GraphPrecision)
 
 
 @pytest.fixture
