@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fishrt.clip import ClipGeometry
-from fishrt.config import Flips
+from fishrt.config import Config, Flips
 from fishrt.errors import TrainingError
 from fishrt.recording import Recording, Split
 
@@ -98,6 +98,17 @@ def class_weights(burst_share: float) -> tuple[float, float]:
             "or make the recording with another `label.threshold`."
         )
     return 0.5 / (1.0 - burst_share), 0.5 / burst_share
+
+
+def class_weights_of(config: Config, train: ClipSet) -> tuple[float, float]:
+    """Weights of calm and burst frames: from the data, none, or given."""
+    match config.train.class_weights:
+        case True:
+            return class_weights(train.burst_share)
+        case False:
+            return (1.0, 1.0)
+        case calm, burst:
+            return (calm, burst)
 
 
 @dataclass(frozen=True)

@@ -16,20 +16,20 @@ from fishrt.config import Config, Flips, LearningRateDecay, ModelKind, TrainMode
 from fishrt.errors import TrainingError
 from fishrt.recording import Recording, Split
 from fishrt.stored_background import save_background
-from training.adopting import adopt, class_weights_of, describe_run
 from training.checkpoint import Progress, has_checkpoint, restore_checkpoint
-from training.dataset import ClipBatches, ClipSet, clip_set
+from training.dataset import ClipBatches, ClipSet, class_weights_of, clip_set
 from training.devices import describe_devices, is_chief, keep_on_device, use_xla
 from training.forecaster import Forecaster
 from training.loss import WeightedCrossentropy
 from training.run import (
     RUN_FILE,
     Run,
+    describe_run,
     refuse_existing_run,
-    resumable_config,
     start_run,
     write_record,
 )
+from training.run_config import adopted_config, resumable_config
 from training.spread_trainee import SpreadTrainee
 from training.stream_batches import StreamBatches, stretches
 from training.trainee import Trainee
@@ -112,7 +112,7 @@ def fit(
         config = resumable_config(folder, config, recording)
     else:
         refuse_existing_run(folder)
-        config = adopt(config, recording)
+        config = adopted_config(config, recording)
     if config.model.kind is ModelKind.MOTION:  # a resumed run says itself what it is
         raise TrainingError(
             "a motion model trains in a minute and is not resumed; train anew with "
