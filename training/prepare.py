@@ -27,6 +27,7 @@ from fishrt.stored_background import save_background, stored_background
 from fishrt.video import SourceInfo, SourceKind, VideoSource
 from fishrt.video.background import learn_common_background
 from fishrt.video.factory import absolute_source, open_recorded
+from fishrt.video.prefetch import single_threaded_opencv
 from fishrt.video.source import IndexedSource
 from training.complete import LabelOptions, complete_recording
 from training.record_source import record_source
@@ -34,7 +35,7 @@ from training.source_reader import SourceReader, source_sha256
 from training.source_tally import SourceTally
 
 MEASURED_TRACKS = {"brightness": (np.float32, ())}
-MEASURED_NOTES = {"shift": (np.float64, (4,))}
+MEASURED_NOTES = {"shift": (np.float64, (4,)), "repeated": (np.int64, ())}
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,10 @@ def _fill(
     def tell(name: str, done: int) -> None:
         progress(name, done, total)
 
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="fishrt-sha256") as pool:
+    with (
+        single_threaded_opencv(),
+        ThreadPoolExecutor(max_workers=1, thread_name_prefix="fishrt-sha256") as pool,
+    ):
 
         def read_again(tally: SourceTally) -> Future[str | None]:
             return pool.submit(source_sha256, tally.name, tally.kind)
