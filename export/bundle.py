@@ -28,7 +28,6 @@ from fishrt.bundle import (
     GraphPrecision,
     HardSigmoid,
     StoredFile,
-    TrainedOn,
     require_place,
     save_metadata,
 )
@@ -78,7 +77,7 @@ def export_run(
         run: The trained run.
         folder: The bundle to make.
         recording: Frames to compare on, or None for the simulated tank.
-        precisions: What to write graphs in; FP32 always is among them.
+        precisions: What to write graphs in; FP32 is written in any case.
         overwrite: Whether a bundle that is already there may be replaced; TensorRT engines, and
             files in its folder that are not of the bundle, are carried over.
 
@@ -92,6 +91,7 @@ def export_run(
         OutputError: If there is a bundle already, or it cannot be written.
     """
     require_place(folder, overwrite=overwrite)
+    precisions = tuple(dict.fromkeys((GraphPrecision.FP32, *precisions)))
     graphs = make_graphs(run, precisions)
     reference = keras_reference(run, recording, precisions)
     files = {
@@ -134,19 +134,12 @@ def _metadata(
         states=run.model.state_specs,
         threshold=operating_threshold(run),
         decision=run.decision,
-        trained_on=_named_only(run.trained_on),
+        trained_on=run.trained_on.by_name if run.trained_on else None,
         footage=run.footage,
         # the decision is told once
         evaluation={k: v for k, v in run.evaluation.items() if k != "decision"},
         parity={**parity.record(), "computed_by": describe_software()},
     )
-
-
-def _named_only(trained_on: TrainedOn | None) -> TrainedOn | None:
-    """Without the path: the bundle goes to other machines."""
-    if trained_on is None:
-        return None
-    return trained_on.model_copy(update={"recording": Path(trained_on.recording).name})
 
 
 def make_graphs(run: Run, precisions: tuple[GraphPrecision, ...]) -> Graphs:

@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-from fishrt.bundle import TrainedOn, load_bundle, save_metadata
-from fishrt.config import Config
+from fishrt.bundle import load_bundle, save_metadata
 from fishrt.errors import RecordingError
 from fishrt.footage_reference import FootageReference
-from fishrt.recording import MOTION_ENERGY_FILE, Recording, Split
-from fishrt.storage import sha256_of
+from fishrt.recording import Recording
 from training.footage_reference import measure_footage
-from training.scoring.footage import is_it
+from training.scoring.footage import is_it, learned_from
 from training.scoring.frames import check_recording
 
 
@@ -43,17 +41,8 @@ def add_footage(folder: Path, recording: Recording) -> FootageReference:
         raise RecordingError(
             f"the training part of {recording.folder} has not even ten seconds in a row."
         )
-    trained_on = known or _trained_on(recording, metadata.config)
+    trained_on = known or learned_from(recording, metadata.config.clip.geometry).by_name
     save_metadata(
         folder, metadata.model_copy(update={"footage": footage, "trained_on": trained_on})
     )
     return footage
-
-
-def _trained_on(recording: Recording, config: Config) -> TrainedOn:
-    learned = recording.labelled_ends(Split.TRAIN, config.clip.geometry)
-    return TrainedOn(
-        recording=recording.folder.name,
-        motion_energy_sha256=sha256_of(recording.folder / MOTION_ENERGY_FILE),
-        burst_share=float(recording.burst_label[learned].mean()) if len(learned) else None,
-    )

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
@@ -28,7 +27,7 @@ from fishrt.choices import GraphPrecision as GraphPrecision
 from fishrt.config import Config, TrainMode
 from fishrt.decision import Decision
 from fishrt.errors import BundleError, OutputError, output_error
-from fishrt.folder_format import FolderFormat, read_metadata
+from fishrt.folder_format import FolderFormat, read_metadata, write_metadata
 from fishrt.footage_reference import FootageReference
 from fishrt.preprocess import Preprocessor, make_preprocessor
 from fishrt.storage import require_replaceable, sha256_of
@@ -107,7 +106,7 @@ class TrainedOn(_Section):
     """The recording that a model learned from.
 
     Attributes:
-        recording: Name of its folder.
+        recording: Path of its folder; in a bundle the name alone.
         motion_energy_sha256: Hash of its motion energy, by which it is known again.
         burst_share: Share of burst labels in its training part: the climatology.
     """
@@ -115,6 +114,11 @@ class TrainedOn(_Section):
     recording: str
     motion_energy_sha256: str
     burst_share: float | None = Field(default=None, ge=0, le=1)
+
+    @property
+    def by_name(self) -> "TrainedOn":
+        """The same without the path: a bundle goes to other machines."""
+        return self.model_copy(update={"recording": Path(self.recording).name})
 
 
 class BundleMetadata(_Section):
@@ -311,6 +315,9 @@ def require_place(folder: Path, *, overwrite: bool) -> None:
 
 
 def save_metadata(folder: Path, metadata: BundleMetadata) -> None:
-    """Writes `bundle.yaml` into a folder that already holds the graphs."""
-    text = yaml.safe_dump(metadata.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    (folder / METADATA_FILE).write_text(text, encoding="utf-8")
+    """Writes `bundle.yaml` into a folder that already holds the graphs.
+
+    Raises:
+        OutputError: If it cannot be written; the old one is as it was then.
+    """
+    write_metadata(folder / METADATA_FILE, metadata)

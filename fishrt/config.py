@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -377,8 +376,3 @@ def find_config(source: Path | str) -> Path:
         f"there is no config file {source}; give the path of a YAML file or one of these names: "
         f"{', '.join(names)}."
     )
-
-
-def dump_config(config: Config) -> str:
-    """The whole config as YAML text that `load_config` reads back to an equal config."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)

@@ -1,4 +1,4 @@
-"""Reading the metadata file of a folder that fishrt wrote: a bundle or a recording."""
+"""The metadata file of a folder that fishrt wrote: a bundle or a recording."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +8,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from fishrt.errors import FishrtError
+from fishrt.settings import sentence_of
+from fishrt.storage import write_text
 
 _Metadata = TypeVar("_Metadata", bound=BaseModel)
 
@@ -59,9 +61,17 @@ def read_metadata(folder: Path, kind: FolderFormat, model: type[_Metadata]) -> _
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise kind.failure(f"{path} is damaged: {key}: {first['msg']}.") from error
+        raise kind.failure(f"{path} is damaged: {sentence_of(error, model)}") from error
+
+
+def write_metadata(path: Path, metadata: BaseModel) -> None:
+    """Writes metadata as YAML: the file is either the old one or the new one, never half of it.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    content = metadata.model_dump(mode="json")
+    write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 
 
 def _read_yaml(folder: Path, path: Path, kind: FolderFormat) -> Any:

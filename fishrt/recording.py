@@ -17,6 +17,7 @@ complete.
 """
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -141,6 +142,11 @@ class RecordingMetadata(_Section):
     threshold_quantile: float | None = None
     findings: tuple[Finding, ...] = ()
 
+    def stretches(self, split: Split | None = None) -> list[tuple[int, int]]:
+        """Frames `[first, stop)` in a row of a split, or of all, within one source each."""
+        stretches = [stretch for source in self.sources for stretch in source.stretches]
+        return stretches if split is None else overlaps(stretches, self.splits[split])
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -206,14 +212,17 @@ class Recording:
         Returns:
             int64 `(N,)`, ascending.
         """
-        begin, stop = self.metadata.splits[split] if split else (0, len(self.frames))
         parts = [np.zeros(0, np.int64)]
-        for source in self.metadata.sources:
-            for start, end in source.stretches:
-                first, last = max(begin, start), min(stop, end)
-                within = labelled_range(last - first, geometry.frames, self.metadata.label.horizon)
-                parts.append(np.arange(within.start, within.stop, dtype=np.int64) + first)
+        for first, stop in self.metadata.stretches(split):
+            within = labelled_range(stop - first, geometry.frames, self.metadata.label.horizon)
+            parts.append(np.arange(within.start, within.stop, dtype=np.int64) + first)
         return np.concatenate(parts)
+
+
+def overlaps(stretches: Sequence[tuple[int, int]], part: tuple[int, int]) -> list[tuple[int, int]]:
+    """What of stretches `[first, stop)` lies within a part; none is empty."""
+    within = [(max(first, part[0]), min(stop, part[1])) for first, stop in stretches]
+    return [(first, stop) for first, stop in within if first < stop]
 
 
 def split_borders(frame_count: int, shares: SplitConfig) -> dict[Split, tuple[int, int]]:

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fishrt.errors import OutputError, RecordingError, output_error
+from fishrt.folder_format import write_metadata
 from fishrt.growing_array import GrowingArray
 from fishrt.motion import LabelRule, burst_labels, frame_change
 from fishrt.recording import METADATA_FILE, RecordingMetadata, partial_folder
@@ -246,10 +246,7 @@ class RecordingWriter:
     def finish(self, metadata: RecordingMetadata) -> None:
         """Makes the recording whole; `label` was called before."""
         self.safe(self.state)
-        text = yaml.safe_dump(metadata.model_dump(mode="json"), sort_keys=False)
-        scratch = self.folder / f"{METADATA_FILE}.new"
-        scratch.write_text(text, encoding="utf-8")
-        scratch.replace(self.folder / METADATA_FILE)
+        write_metadata(self.folder / METADATA_FILE, metadata)
 
     def close(self) -> None:
         """Closes the files; what was not made safe is lost."""

@@ -65,15 +65,17 @@ def apply_override(settings: dict[str, Any], override: str) -> None:
 def sentence_of(error: ValidationError, root: type[BaseModel]) -> str:
     """What pydantic found wrong first, for a person.
 
+    Tags of a union that stand in parentheses are left out: nobody writes them.
+
     Args:
         error: What validating `root` raised.
         root: The model, whose known keys the sentence lists where one is unknown.
     """
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    key = ".".join(str(part) for part in first["loc"] if not str(part).startswith("("))
     if first["type"] == "extra_forbidden":
         known = ", ".join(_known_keys(root, first["loc"][:-1]))
-        return f"unknown setting {key}; known there: {known}."
+        return f"unknown setting {key}{f'; known there: {known}' if known else ''}."
     reason = _PLAIN_REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
     value = repr(first["input"])
     if len(value) > SHOWN_VALUE_LENGTH:
@@ -93,10 +95,11 @@ _PLAIN_REASONS = {
 
 
 def _known_keys(root: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """Keys of a section; none within lists and mappings, where several kinds may stand."""
     model = root
     for name in location:
         annotation = model.model_fields[str(name)].annotation
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            break
+            return []
         model = annotation
     return list(model.model_fields)

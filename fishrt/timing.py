@@ -1,7 +1,6 @@
 """Timing calls, and this machine and process."""
 
 import contextlib
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -54,12 +53,16 @@ def percentiles(times: list[float]) -> dict[str, float | int]:
     }
 
 
-def peak_memory_mb() -> float:
-    """Most memory that this process has had, in MB."""
+def peak_memory_mb() -> float | None:
+    """Most memory that this process has had, in MB; None where the system does not say it."""
     with contextlib.suppress(OSError, StopIteration):
         # getrusage counts what the parent had as well, where a process was made by vfork
         lines = Path("/proc/self/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024 / 1e6
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 

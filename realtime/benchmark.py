@@ -86,7 +86,7 @@ class Row:
         first_ms: The slowest frame of the warm-up, mostly the first.
         warm_up_frames: How many frames were left out before.
         startup_s: From an empty process to ready for the first frame.
-        host_mb: Most memory that the process had, in MB.
+        host_mb: Most memory that the process had, in MB, or None where the system does not say it.
         device_mb: Memory that it took on the GPU, in MB, or None without a GPU.
         computed_by: Library and version.
         finite: Whether what it gives are finite numbers.
@@ -104,7 +104,7 @@ class Row:
     first_ms: float
     warm_up_frames: int
     startup_s: float
-    host_mb: float
+    host_mb: float | None
     device_mb: float | None
     computed_by: str
     finite: bool = True

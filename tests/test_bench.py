@@ -82,6 +82,17 @@ def test_memory_is_that_of_the_process_and_not_of_its_parent():
     assert float(done.stdout) < 200 < ballast.nbytes / 1e6
 
 
+def test_nothing_needs_what_windows_lacks():
+    code = (
+        "import sys; sys.modules.update(resource=None, fcntl=None);"
+        "import fishrt.doctor.machine, realtime.benchmark_worker;"
+        "from pathlib import Path; Path.read_text = lambda _: '';"  # there is no /proc either
+        "from fishrt.timing import peak_memory_mb; print(peak_memory_mb())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "None\n"
+
+
 def test_what_cannot_run_is_named_with_its_reason(bundle, frames, tmp_path):
     cuda = measure(bundle.folder, Way(Backend.CUDA, FP32, BenchMode.LANES), frames, 20)
     if isinstance(cuda, Skipped):

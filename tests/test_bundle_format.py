@@ -1,5 +1,6 @@
 """The bundle's file format, on synthetic graphs."""
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from fishrt.bundle import (
 )
 from fishrt.choices import Polarity
 from fishrt.config import TrainMode, load_config
-from fishrt.errors import BundleError
+from fishrt.errors import BundleError, OutputError
 from fishrt.preprocess import Preprocessor
 from fishrt.region import RegionOfInterest
 from fishrt.storage import sha256_of
@@ -75,6 +76,23 @@ def test_what_was_saved_is_loaded(folder: Path) -> None:
     assert bundle.graph(GraphKind.CLIP) == folder / "clip.onnx"
 
 
+def test_a_full_disk_leaves_the_old_metadata(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = load_bundle(folder).metadata
+
+    def full(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match="the disk is full"):
+        save_metadata(folder, before.model_copy(update={"name": "another"}))
+    assert load_bundle(folder).metadata == before
+    assert {path.name for path in folder.iterdir()} == {
+        METADATA_FILE, "clip.onnx", "background.png"
+    }  # fmt: skip
+
+
 def test_the_preprocessor_is_the_one_of_training(folder: Path) -> None:
     image = np.random.default_rng(1).integers(0, 256, (40, 50), np.uint8)
     region = RegionOfInterest(1, 2, 30, 20)
@@ -101,9 +119,12 @@ def graph_elsewhere(folder: Path) -> None:
         (lambda folder: (folder / METADATA_FILE).write_text("a: ["), "not valid YAML"),
         (lambda folder: (folder / METADATA_FILE).write_text(""), "format version None"),
         (edit(format_version=FORMAT_VERSION + 1), "format version 3, but this fishrt reads"),
-        (edit(threshold=1.5), "damaged: threshold"),
-        (edit(unheard_of=1), "damaged: unheard_of"),
-        (edit(config={"train": {"mode": "telepathy"}}), "damaged: config.train.mode"),
+        (edit(threshold=1.5), "damaged: threshold: input should be .* to 1, not 1.5"),
+        (edit(unheard_of=1), "damaged: unknown setting unheard_of; known there: .*config"),
+        (
+            edit(config={"train": {"mode": "telepathy"}}),
+            "damaged: config.train.mode: .*not 'telepathy'",
+        ),
         (graph_elsewhere, "damaged: graphs.0.file"),
         (edit(hard_sigmoid={"alpha": 1 / 6}), r"hard sigmoid clip\(0.166667 x \+ 0.5, 0, 1\)"),
         (lambda folder: (folder / "background.png").write_bytes(b"x"), "not a picture"),

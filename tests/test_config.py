@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 from fishrt.clip import ClipGeometry
-from fishrt.config import CONFIG_FOLDERS, Config, dump_config, load_config
+from fishrt.config import CONFIG_FOLDERS, Config, load_config
 from fishrt.errors import ConfigError
+from fishrt.folder_format import write_metadata
 from fishrt.motion import LabelRule
 
 OVERRIDES = [
@@ -54,11 +55,11 @@ def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("overrides", [[], OVERRIDES], ids=["defaults", "changed"])
-def test_dump_and_load_give_the_same_config(tmp_path: Path, overrides: list[str]) -> None:
+def test_writing_and_loading_give_the_same_config(tmp_path: Path, overrides: list[str]) -> None:
     config = load_config(None, overrides)
     assert (config == Config()) is (not overrides)
     path = tmp_path / "dumped.yaml"
-    path.write_text(dump_config(config))
+    write_metadata(path, config)
     assert load_config(path) == config
 
 

@@ -217,6 +217,28 @@ def test_without_the_training_footage_the_stored_decision_counts(recording, eval
         evaluate(blind, recording, None, None, dataclasses.replace(wanted, false_alarms=3.0))
 
 
+def test_a_validation_part_that_is_too_short_is_noted(recording, evaluation):
+    splits = {**recording.metadata.splits, Split.VALIDATION: (4000, 4100)}
+    short = dataclasses.replace(
+        recording, metadata=recording.metadata.model_copy(update={"splits": splits})
+    )
+    wanted = Wanted(every=3, rivals=(Rival.PUBLISHED,))
+    blind = knowing(recording, 0.2)
+    result = evaluate(blind, recording, Split.TEST, short, wanted)
+    assert result.decision.threshold == 0.5
+    assert any(
+        note.startswith("The validation part of") and note.endswith("is a neutral 0.5.")
+        for note in result.notes
+    )
+    stored = dataclasses.replace(blind, decision=evaluation.decision)
+    result = evaluate(stored, recording, Split.TEST, short, wanted)
+    assert result.decision == evaluation.decision
+    assert any("too short" in note and "came with the model" in note for note in result.notes)
+    more = dataclasses.replace(wanted, false_alarms=3.0)
+    with pytest.raises(RecordingError, match="longer validation part"):
+        evaluate(blind, recording, Split.TEST, short, more)
+
+
 def test_every_baseline_is_causal_and_can_be_had(recording):
     """Changing what comes after a frame changes no baseline's forecast at it."""
     pytest.importorskip("tensorflow", reason="the train extra is not installed")

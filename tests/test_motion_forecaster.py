@@ -26,6 +26,7 @@ from realtime.stepper import load_stepper
 from training.dataset import ClipSet
 from training.evaluation import forecast_clips, forecast_stream, run_candidate
 from training.fit import FitOptions
+from training.fit_any import fit_any
 from training.fit_motion import fit_members, fit_motion, predict
 from training.motion_branch import CENTRE, FLOOR
 from training.motion_forecaster import (
@@ -217,6 +218,26 @@ def test_what_makes_no_sense_is_a_sentence(recording, run, tmp_path):
             fit_motion(recording, config(), tmp_path / "run", options)
     with pytest.raises(TrainingError, match="already holds a run"):
         fit_motion(recording, config(), run.folder, QUIET)
+    weights = (run.folder / "best.weights.h5").read_bytes()
+    with pytest.raises(TrainingError, match="is not resumed"):
+        fit_any(recording, load_config(None), run.folder, FitOptions(resume=True))
+    assert (run.folder / "best.weights.h5").read_bytes() == weights
+
+
+def test_a_sweep_draws_its_settings(recording, tmp_path):
+    pytest.importorskip("optuna", reason="the sweep extra is not installed")
+    from training.sweep import load_sweep, run_sweep
+
+    file = tmp_path / "sweep.yaml"
+    file.write_text("trials: 2\nparameters: {model.members: {low: 1, high: 2}}\n")
+    folder = tmp_path / "sweep"
+    best = run_sweep(recording, config(), load_sweep(file, config()), folder, options=QUIET)
+    for trial in best:
+        assert np.isfinite(trial.value)
+        model = load_run(folder / f"trial-{trial.number:04d}").model
+        assert isinstance(model, MotionForecaster)
+        assert len(model.members) == trial.params["model.members"]
+    assert len(best) == 2
 
 
 @pytest.mark.slow

@@ -74,7 +74,11 @@ def run(tmp_path_factory):
 @pytest.fixture(scope="module")
 def exported(run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundles") / "bundle"
-    return export_run(run, folder, None, tuple(GraphPrecision))
+    return export_run(run, folder, None, (GraphPrecision.FP16,))
+
+
+def test_fp32_is_written_unasked(exported):
+    assert set(load_bundle(exported.folder).metadata.precisions) == set(GraphPrecision)
 
 
 @pytest.fixture
@@ -651,14 +655,14 @@ def test_the_command(exported, copy, monkeypatch, capfd):
 
 
 def test_a_bundle_of_another_run_is_refused(exported, run, tmp_path, monkeypatch, capfd):
-    from fishrt.config import dump_config
+    from fishrt.folder_format import write_metadata
 
     other = Config(clip=CONFIG.clip, model=ModelConfig(filters=(2,)), train=CONFIG.train)
-    (tmp_path / "config.yaml").write_text(dump_config(other))
+    write_metadata(tmp_path / "config.yaml", other)
     Forecaster(other.clip, other.model).save_weights(tmp_path / "best.weights.h5")
     assert command(monkeypatch, exported.folder, "--run", tmp_path) == 5
     assert "their networks differ" in capfd.readouterr().err
-    (tmp_path / "config.yaml").write_text(dump_config(CONFIG))
+    write_metadata(tmp_path / "config.yaml", CONFIG)
     run.model.save_weights(tmp_path / "best.weights.h5")
     assert command(monkeypatch, exported.folder, "--run", tmp_path, "--json") == 0
     assert json.loads(capfd.readouterr().out)["real_clips"] > 40

@@ -1,6 +1,7 @@
 """Stopped anywhere and gone on with, a part is to the bit that of a run without a stop."""
 
 import itertools
+import os
 import tempfile
 from pathlib import Path
 
@@ -15,10 +16,11 @@ from fishrt.bundle import Bundle
 from fishrt.clip import ClipGeometry
 from fishrt.config import TrainMode
 from fishrt.deflicker import Deflicker
+from fishrt.errors import BundleError
 from fishrt.preprocess import Preprocessor
 from fishrt.video import SourceFrame, SourceInfo, SourceKind
 from realtime.lanes import CarriedState, ExactLanes, Forecaster, LaneSchedule
-from realtime.predict.part import Part, Status, read_rows
+from realtime.predict.part import Part, PartState, Status, read_rows, read_state
 from realtime.predict.plan import Plan
 from realtime.predict.reading import VideoReading
 from realtime.predict.rows import Rows
@@ -162,6 +164,34 @@ def test_a_damaged_part_is_begun_anew(steppers: dict[int, OnnxStepper], tmp_path
     (tmp_path / "rows.npy").write_bytes(b"damaged")
     run(tmp_path, times, forecaster(steppers, TrainMode.WINDOW, 1), False, None)
     assert as_bytes(read_rows(tmp_path))[: len(rows)] == rows
+
+
+def test_another_bundle_is_refused_with_the_name_of_the_machine(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "uname", raising=False)  # Windows has none
+    plan = Plan(str(bundle.folder), "of another", TrainMode.WINDOW, 1, None, None, ())
+    with pytest.raises(BundleError, match=r" on .* is not the one that this was begun with"):
+        plan.load_bundle()
+
+
+@pytest.mark.parametrize("state", ["", "[]", "{}", '{"rows": 3}', '{"anchor": null, "rows": 3}'])
+def test_a_damaged_state_is_an_empty_part(state: str, tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text(state)
+    assert read_state(tmp_path) == PartState()
+
+
+def test_a_state_that_cannot_be_read_costs_no_rows(
+    steppers: dict[int, OnnxStepper], tmp_path: Path
+) -> None:
+    times = [index / FPS for index in range(30)]
+    run(tmp_path, times, forecaster(steppers, TrainMode.WINDOW, 1), False, 20)
+    rows = (tmp_path / "rows.npy").read_bytes()
+    (tmp_path / "state.json").rename(tmp_path / "away")
+    (tmp_path / "state.json").mkdir()  # what root may not read either
+    with pytest.raises(OSError, match="directory"):
+        Part(tmp_path, "the same")
+    assert (tmp_path / "rows.npy").read_bytes() == rows
 
 
 def test_a_source_that_changed_is_begun_anew(

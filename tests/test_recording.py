@@ -170,7 +170,7 @@ def replace(name: str, array: NDArray[np.generic]) -> Callable[[Path], None]:
         (lambda folder: (folder / METADATA_FILE).write_bytes(b"\xff\xfe\x00"), "not valid YAML"),
         (lambda folder: (folder / METADATA_FILE).write_text("3"), "format version None"),
         (edit(format_version=99), "format version 99, but this fishrt reads version 2"),
-        (edit(colour=1), "damaged: colour"),
+        (edit(colour=1), "damaged: unknown setting colour; known there"),
         (edit(splits={"train": [0, 10]}), "do not fit together"),
         (
             edit(splits={"train": [0, 10], "validation": [10, 20], "test": [20, 999]}),

@@ -15,7 +15,7 @@ from fishrt.recording_writer import Layout, write_recording
 from fishrt.video import SourceKind
 from training.complete import LabelOptions, complete_recording
 from training.prepare import MEASURED_NOTES, MEASURED_TRACKS
-from training.source_reader import SourceTally
+from training.source_tally import SourceTally
 
 edges = st.one_of(st.none(), st.integers(-25, 25))
 

@@ -92,7 +92,7 @@ def quick_fit(monkeypatch):
 
     fit.outcomes = []
     fit.calls = calls
-    monkeypatch.setattr("training.sweep.fit", fit)
+    monkeypatch.setattr("training.sweep.fit_any", fit)
     return fit
 
 
@@ -131,7 +131,7 @@ def test_hopeless_trials_are_stopped_early(tmp_path, quick_fit):
 def _share(address, folder, results):
     import training.sweep as module
 
-    module.fit = lambda *_: FitResult(1, 1, float(np.random.default_rng().random()), 1.0, False)
+    module.fit_any = lambda *_: FitResult(1, 1, float(np.random.default_rng().random()), 1.0, False)
     path = folder / "sweep.yaml"
     best = run_sweep(None, CONFIG, load_sweep(path, CONFIG), folder / "shared", address, QUIET)
     results.put(len(best))
@@ -167,6 +167,11 @@ def test_two_processes_share_one_sweep(tmp_path, quick_fit):
         ("trials: 2\nparameters: {train.seed: {low: 2, high: 1}}", "low must be below high"),
         ("trials: 2\nparameters: {train.seed: {low: -1, high: 1}}", "train.seed"),
         ("trials: 2\nparameters: {model.filters: {choices: [[1], 5]}}", "model.filters"),
+        ("trials: 2\nparameters: {train.seed: {low: 2}}", "train.seed.high: field required"),
+        ("trials: 2\nparameters: {train.seed: {choices: []}}", "train.seed.choices: the list has"),
+        ("trials: 2\nparameters: {train.seed: 3}", "train.seed: input should be a section"),
+        (FILE + "prun: true", "unknown setting prun; known there: trials, seed, prune, parameters"),
+        ("", "sweep.yaml: input should be a section with settings, not None"),
         ("[", "not valid YAML"),
         ("trials: !!python/object/apply:os.getcwd []", "not valid YAML"),
     ],

@@ -319,6 +319,9 @@ def test_damaged_engines_are_one_sentence(bundle, card, monkeypatch):
     engine.path.with_suffix(".engine.yaml").write_text("kind: [")
     with pytest.raises(BundleError, match=r"engine.yaml is damaged; delete it"):
         load_program(bundle, STEP, FP32, 3, HostDevice())
+    engine.path.with_suffix(".engine.yaml").write_text("kind: [step]")
+    with pytest.raises(BundleError, match=r"engine.yaml is damaged \(kind: .*not \['step'\]\);"):
+        load_program(bundle, STEP, FP32, 3, HostDevice())
 
 
 def test_without_an_engine_or_without_tensorrt(bundle, card, monkeypatch):

@@ -1,6 +1,7 @@
 """Training as it is run: resumed, stopped, spread, in other precisions, from every config."""
 
 import csv
+import errno
 import json
 import os
 import shutil
@@ -17,14 +18,14 @@ pytest.importorskip("keras", reason="the train extra is not installed")
 
 from fishrt.choices import Strategy
 from fishrt.config import find_config, load_config
-from fishrt.errors import TrainingError
+from fishrt.errors import OutputError, TrainingError
 from fishrt.recording import load_recording
 from fishrt.simulate import TankSpec
 from training.devices import make_strategy, step_seconds
 from training.evaluation import run_candidate
 from training.fit import FitOptions, fit
 from training.forecaster import Forecaster
-from training.run import load_run
+from training.run import load_run, save_weights
 from training.scoring.evaluate import Wanted, evaluate
 from training.scoring.rivals import QUICK
 from training.simulated import record_simulation
@@ -191,6 +192,19 @@ def test_a_loss_of_nan_keeps_the_last_good_epoch(recording, trained, tmp_path, m
     assert_same_run(trained, spoilt)
     monkeypatch.setattr(Watcher, "on_epoch_begin", begin)
     assert fit(recording, load_config(None, []), spoilt, RESUMED).epochs == 3  # it can go on
+
+
+def test_a_full_disk_leaves_the_old_weights(tmp_path):
+    class Network:
+        def save_weights(self, path, overwrite):
+            path.write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "best.weights.h5").write_bytes(b"whole")
+    with pytest.raises(OutputError, match=r"best\.weights\.h5: the disk is full"):
+        save_weights(tmp_path, Network())
+    assert [path.name for path in tmp_path.iterdir()] == ["best.weights.h5"]
+    assert (tmp_path / "best.weights.h5").read_bytes() == b"whole"
 
 
 def test_resuming_with_other_labels_is_refused(recording, copied, tmp_path):

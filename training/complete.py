@@ -22,11 +22,12 @@ from fishrt.recording import (
     RecordingMetadata,
     SourceRecord,
     Split,
+    overlaps,
     split_borders,
 )
 from fishrt.recording_writer import RecordingWriter
 from fishrt.stored_array import StoredArray
-from training.source_reader import SourceTally
+from training.source_tally import SourceTally
 
 BLOCK = 1 << 16  # motion energies mended at a time, so that memory does not grow
 
@@ -171,8 +172,7 @@ def _label(
     """The label rule, its threshold taken from the training part if that is asked for."""
     if options.threshold_quantile is None:
         return label
-    within = [(max(a, train[0]), min(b, train[1])) for a, b in stretches]
-    kept = tuple((a, b) for a, b in within if a < b)
+    kept = tuple(overlaps(stretches, train))
     threshold = auto_threshold(energy, kept, label.horizon, options.threshold_quantile)
     return label.model_copy(update={"threshold": threshold})
 
@@ -183,13 +183,12 @@ def _short_splits(
     """Splits that are empty, or without room for a single labelled clip."""
     short = {
         split.value: longest
-        for split, (begin, stop) in splits.items()
-        if (longest := max((min(b, stop) - max(a, begin) for a, b in stretches), default=0))
-        < needed
+        for split, part in splits.items()
+        if (longest := max((b - a for a, b in overlaps(stretches, part)), default=0)) < needed
     }
     if not short:
         return []
-    empty = [split for split, longest in short.items() if longest <= 0]
+    empty = [split for split, longest in short.items() if not longest]
     scant = [split for split in short if split not in empty]
     said = [
         *([f"The part for {' and '.join(empty)} is empty."] if empty else []),
@@ -208,7 +207,7 @@ def _short_splits(
             kind=FindingKind.SHORT,
             source=None,
             sentence=" ".join(said),
-            values={split: float(max(longest, 0)) for split, longest in short.items()},
+            values={split: float(longest) for split, longest in short.items()},
         )
     ]
 

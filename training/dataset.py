@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fishrt.clip import ClipGeometry
-from fishrt.config import Flips
+from fishrt.config import Config, Flips
 from fishrt.errors import TrainingError
 from fishrt.recording import Recording, Split
 
@@ -100,8 +100,19 @@ def class_weights(burst_share: float) -> tuple[float, float]:
     return 0.5 / (1.0 - burst_share), 0.5 / burst_share
 
 
+def class_weights_of(config: Config, train: ClipSet) -> tuple[float, float]:
+    """Weights of calm and burst frames: from the data, none, or given."""
+    match config.train.class_weights:
+        case True:
+            return class_weights(train.burst_share)
+        case False:
+            return (1.0, 1.0)
+        case calm, burst:
+            return (calm, burst)
+
+
 @dataclass(frozen=True)
-class Cut:
+class BatchPlace:
     """Where a batch lies in the recording.
 
     Attributes:
@@ -163,13 +174,15 @@ class ClipBatches(keras.utils.PyDataset):  # type: ignore[misc]
         return -(-len(self._order) // self._batch_size)
 
     def __getitem__(self, batch: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.float32]]:
-        """One batch: the network's inputs (see `Cut`) and labels float32 `(B, loss_steps)`."""
+        """One batch: inputs (see `BatchPlace`), and labels float32 `(B, loss_steps)`."""
         rows = slice(batch * self._batch_size, (batch + 1) * self._batch_size)
         items = self._order[rows]
         frames = self._clips.geometry.frames
-        cut = Cut(self._clips.ends[items] - frames + 1, self._mirrors[rows].astype(np.int32))
+        place = BatchPlace(
+            self._clips.ends[items] - frames + 1, self._mirrors[rows].astype(np.int32)
+        )
         labels = np.stack([self._clips.target(item) for item in items])
-        return cut.inputs(self._frames, frames), labels.astype(np.float32)
+        return place.inputs(self._frames, frames), labels.astype(np.float32)
 
     def on_epoch_end(self) -> None:
         """Draws the next epoch's order."""

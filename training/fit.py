@@ -16,24 +16,24 @@ from fishrt.config import Config, Flips, LearningRateDecay, ModelKind, TrainMode
 from fishrt.errors import TrainingError
 from fishrt.recording import Recording, Split
 from fishrt.stored_background import save_background
-from training.adopting import adopt, class_weights_of, describe_run
 from training.checkpoint import Progress, has_checkpoint, restore_checkpoint
-from training.dataset import ClipBatches, ClipSet, clip_set
+from training.dataset import ClipBatches, ClipSet, class_weights_of, clip_set
 from training.devices import describe_devices, is_chief, keep_on_device, use_xla
 from training.forecaster import Forecaster
 from training.loss import WeightedCrossentropy
 from training.run import (
     RUN_FILE,
     Run,
+    describe_run,
     refuse_existing_run,
-    resumable_config,
     start_run,
     write_record,
 )
+from training.run_config import adopted_config, resumable_config
 from training.spread_trainee import SpreadTrainee
 from training.stream_batches import StreamBatches, stretches
 from training.trainee import Trainee
-from training.watcher import ENTROPY, AfterEpoch, Plan, Tell, Watcher
+from training.watcher import ENTROPY, AfterEpoch, EpochPlan, Tell, Watcher
 
 VALIDATION_CLIPS = 1000
 """At most so many validation clips, evenly spread, are scored after an epoch."""
@@ -108,13 +108,16 @@ def fit(
     Raises:
         TrainingError: If the recording does not fit, or the loss is no number any more.
     """
-    if config.model.kind is ModelKind.MOTION:
-        raise TrainingError("a motion model is fitted by `training.fit_motion`.")
     if options.resume:
         config = resumable_config(folder, config, recording)
     else:
         refuse_existing_run(folder)
-        config = adopt(config, recording)
+        config = adopted_config(config, recording)
+    if config.model.kind is ModelKind.MOTION:  # a resumed run says itself what it is
+        raise TrainingError(
+            "a motion model trains in a minute and is not resumed; train anew with "
+            "--config motion into another folder."
+        )
     _check_strategy(config, options.strategy)
     if is_chief(options.strategy):
         return _fit(recording, config, folder, options)
@@ -162,7 +165,7 @@ def _fit(recording: Recording, config: Config, folder: Path, options: FitOptions
         save_background(folder, recording.background)
     options.report(f"training on {description['computed_on']}")
     watcher = Watcher(
-        Plan(
+        EpochPlan(
             folder,
             settings.epochs,
             len(batches),

@@ -14,8 +14,7 @@ from fishrt.errors import TrainingError
 from fishrt.metrics import log_loss
 from fishrt.recording import Recording, Split
 from fishrt.stored_background import save_background
-from training.adopting import adopt, class_weights_of, describe_run
-from training.dataset import clip_set
+from training.dataset import class_weights_of, clip_set
 from training.fit import FitOptions, FitResult
 from training.motion_branch import log_energy
 from training.motion_forecaster import (
@@ -27,12 +26,14 @@ from training.motion_forecaster import (
 )
 from training.run import (
     RUN_FILE,
-    WEIGHTS_FILE,
     append_history,
+    describe_run,
     refuse_existing_run,
+    save_weights,
     start_run,
     write_record,
 )
+from training.run_config import adopted_config
 from training.soft_labels import soft_labels
 from training.watcher import Tell
 
@@ -65,7 +66,7 @@ def fit_motion(
     if config.train.mode is not TrainMode.STREAM:
         raise TrainingError("a motion model carries its past on; leave train.mode=stream.")
     refuse_existing_run(folder)
-    config = adopt(config, recording)
+    config = adopted_config(config, recording)
     geometry = config.clip.geometry
     train = clip_set(recording, Split.TRAIN, geometry)
     validation = clip_set(recording, Split.VALIDATION, geometry)
@@ -89,9 +90,7 @@ def fit_motion(
         recording.burst_label[validation.ends],
         predict(model, recording.motion_energy, validation.ends),
     )
-    scratch = folder / "scratch.weights.h5"
-    model.save_weights(scratch, overwrite=True)
-    scratch.replace(folder / WEIGHTS_FILE)
+    save_weights(folder, model)
     epochs = config.train.epochs
     rate = len(train.ends) * epochs * config.model.members / seconds
     trained = log_loss(

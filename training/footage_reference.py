@@ -25,7 +25,7 @@ def measure_footage(recording: Recording) -> FootageReference | None:
     length = round(LONG_BLOCKS * BLOCK_SECONDS * recording.metadata.fps)
     parts = [
         (first, min(first + length, stop))
-        for start, stop in _stretches(recording)
+        for start, stop in recording.metadata.stretches(Split.TRAIN)
         for first in range(start, stop, length)
     ]
     step = max(-(-len(parts) // PARTS), 1)
@@ -50,9 +50,10 @@ def fit_baseline(recording: Recording) -> FittedBaseline | None:
     except ImportError:
         return None
     horizon, energy = recording.metadata.label.horizon, recording.motion_energy
+    parts = recording.metadata.stretches(Split.TRAIN)
     frames = np.concatenate(
         [np.zeros(0, np.int64)]
-        + [np.arange(first + PAST, stop - 1 - horizon) for first, stop in _stretches(recording)]
+        + [np.arange(first + PAST, stop - 1 - horizon) for first, stop in parts]
     )
     frames = frames[:: max(len(frames) // FIT_FRAMES, 1)]
     labels = recording.burst_label[frames]
@@ -68,17 +69,6 @@ def fit_baseline(recording: Recording) -> FittedBaseline | None:
         intercept=float(fitted.intercept_[0] - weights @ scaler.mean_),
         weights=tuple(weights.tolist()),
     )
-
-
-def _stretches(recording: Recording) -> list[tuple[int, int]]:
-    """Frames `[first, stop)` in a row within the training part."""
-    begin, end = recording.metadata.splits[Split.TRAIN]
-    return [
-        (max(first, begin), min(stop, end))
-        for source in recording.metadata.sources
-        for first, stop in source.stretches
-        if max(first, begin) < min(stop, end)
-    ]
 
 
 def _looks(recording: Recording, first: int, stop: int) -> list[Look]:

@@ -19,7 +19,7 @@ from fishrt.preprocess import load_background
 from fishrt.storage import sha256_of
 from fishrt.stored_background import save_background
 from training.forecaster import Forecaster
-from training.run import WEIGHTS_FILE, describe_software, refuse_existing_run, start_run
+from training.run import describe_software, refuse_existing_run, save_weights, start_run
 from training.saved_model import INDEX_FILE, SavedLayer, SavedNetwork, Weights, read_saved_model
 
 WANTED = (
@@ -100,12 +100,9 @@ def import_checkpoint(source: Path, config: Config, folder: Path) -> Forecaster:
     start_run(folder, config, _description(source, saved, model))
     try:
         save_background(folder, background)
-        # .weights.h5 is the ending Keras asks for; a run is whole once it has its weights
-        scratch = folder / "scratch.weights.h5"
-        model.save_weights(scratch, overwrite=True)
-        scratch.replace(folder / WEIGHTS_FILE)
     except OSError as error:
         raise output_error(folder, error) from error
+    save_weights(folder, model)  # last: a run is whole once it has them
     return model
 
 

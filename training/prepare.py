@@ -32,7 +32,8 @@ from fishrt.video.prefetch import single_threaded_opencv
 from fishrt.video.source import IndexedSource
 from training.complete import LabelOptions, complete_recording
 from training.record_source import record_source
-from training.source_reader import SourceReader, SourceTally, source_sha256
+from training.source_reader import SourceReader, source_sha256
+from training.source_tally import SourceTally
 
 MEASURED_TRACKS = {"brightness": (np.float32, ())}
 MEASURED_NOTES = {"shift": (np.float64, (4,)), "repeated": (np.int64, ())}

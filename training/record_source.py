@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fishrt.footage.shake import ShakeMeter, compared, ends_pair
 from fishrt.preprocess import Preprocessor
 from fishrt.recording_writer import RecordingWriter
-from training.source_reader import Run, SourceReader
+from training.source_reader import FrameRun, SourceReader
 
 # Camera pictures kept for the report: a few from the beginning on, ever farther apart, because
 # nobody knows how long it will be.
@@ -55,7 +55,9 @@ def record_source(
         _after(writer, reader, keep_safe, progress)
 
 
-def _record_run(writer: RecordingWriter, reader: SourceReader, meter: ShakeMeter, run: Run) -> None:
+def _record_run(
+    writer: RecordingWriter, reader: SourceReader, meter: ShakeMeter, run: FrameRun
+) -> None:
     repeat(writer, run.repeats)
     block, first, stop = run.block, run.entries.start, run.entries.stop
     for frame in EXAMPLE_FRAMES:

@@ -149,8 +149,7 @@ def _plot_background(recording: Recording, ax: Axes) -> None:
 
 def _plot_ranges(recording: Recording, ax: Axes) -> None:
     label = recording.metadata.label
-    stretches = [part for source in recording.metadata.sources for part in source.stretches]
-    ranges = window_ranges(recording.label_energy, stretches, label.horizon)
+    ranges = window_ranges(recording.label_energy, recording.metadata.stretches(), label.horizon)
     if len(ranges):
         ax.hist(ranges, bins=50, range=(0, float(np.quantile(ranges, 0.995)) or 1), color="#345")
     ax.axvline(label.threshold, color="#b00", label=f"threshold {label.threshold:.2g}")

@@ -28,18 +28,22 @@ from pydantic import ValidationError
 
 from fishrt import __version__
 from fishrt.bundle import TrainedOn
-from fishrt.config import Config, dump_config, load_config
+from fishrt.config import Config, load_config
 from fishrt.decision import Decision
 from fishrt.errors import TrainingError, output_error
+from fishrt.folder_format import write_metadata
 from fishrt.footage_reference import FootageReference
-from fishrt.recording import BURST_LABEL_FILE, MOTION_ENERGY_FILE, Recording
+from fishrt.recording import BURST_LABEL_FILE, Recording
 from fishrt.storage import sha256_of, write_text
 from fishrt.stored_background import stored_background
+from training.footage_reference import measure_footage
 from training.networks import AnyForecaster, build_network
+from training.scoring.footage import learned_from
 
 CONFIG_FILE = "config.yaml"
 RUN_FILE = "run.yaml"
 WEIGHTS_FILE = "best.weights.h5"
+SCRATCH_FILE = "scratch.weights.h5"  # .weights.h5 is the ending Keras asks for
 HISTORY_FILE = "history.csv"
 CURVES_FILE = "curves.png"
 TENSORBOARD_FOLDER = "tensorboard"
@@ -97,6 +101,28 @@ def describe_software() -> dict[str, str]:
     }
 
 
+def describe_run(
+    recording: Recording, config: Config, model: keras.Model, weights: tuple[float, float]
+) -> dict[str, Any]:
+    """What `run.yaml` says before the first epoch."""
+    learned = learned_from(recording, config.clip.geometry)
+    footage = measure_footage(recording)
+    return {
+        "software": describe_software(),
+        "recording": {
+            "folder": learned.recording,
+            "frames": len(recording.frames),
+            "motion_energy_sha256": learned.motion_energy_sha256,
+            "burst_label_sha256": sha256_of(recording.folder / BURST_LABEL_FILE),
+            "burst_share": learned.burst_share,
+        },
+        "footage": footage.model_dump(mode="json") if footage is not None else None,
+        "seed": config.train.seed,
+        "parameters": int(model.count_params()),
+        "class_weights": {"calm": float(weights[0]), "burst": float(weights[1])},
+    }
+
+
 def start_run(folder: Path, config: Config, description: dict[str, Any]) -> None:
     """Makes the run folder and writes the config and what is known before the first epoch.
 
@@ -108,7 +134,7 @@ def start_run(folder: Path, config: Config, description: dict[str, Any]) -> None
     except OSError as error:
         raise output_error(folder, error) from error
     (folder / HISTORY_FILE).unlink(missing_ok=True)  # of a try that ended before its first epoch
-    write_text(folder / CONFIG_FILE, dump_config(config))
+    write_metadata(folder / CONFIG_FILE, config)
     write_record(folder / RUN_FILE, description)
 
 
@@ -122,50 +148,26 @@ def refuse_existing_run(folder: Path) -> None:
         raise TrainingError(f"{folder} already holds a run; name another folder with -o.")
 
 
-def resumable_config(folder: Path, asked: Config, recording: Recording) -> Config:
-    """The config to go on with: the run's own, with the epochs that are asked for now.
-
-    Args:
-        folder: The run.
-        asked: What the command line asks for; what it sets must agree with the run, but for
-            `train.epochs` and `train.patience`.
-        recording: What is trained on now.
-
-    Raises:
-        TrainingError: If there is no run, or it was made with other settings or footage.
-    """
-    if not (folder / CONFIG_FILE).is_file():
-        raise TrainingError(f"{folder} holds no run to resume; train without --resume.")
-    stored = load_config(folder / CONFIG_FILE)
-    try:
-        made_from = yaml.safe_load((folder / RUN_FILE).read_text(encoding="utf-8"))["recording"]
-        digest = made_from["motion_energy_sha256"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise TrainingError(f"{folder / RUN_FILE} cannot be read or is damaged.") from error
-    if digest != sha256_of(recording.folder / MOTION_ENERGY_FILE):
-        raise TrainingError(f"{folder} was trained on other footage than {recording.folder}.")
-    labels = made_from.get("burst_label_sha256")  # runs of before do not say
-    if labels is not None and labels != sha256_of(recording.folder / BURST_LABEL_FILE):
-        raise TrainingError(
-            f"{folder} was trained with other labels than {recording.folder} has now; train anew "
-            "into another folder."
-        )
-    free = {"epochs", "patience"}
-    for section in asked.model_fields_set:
-        ours, theirs = getattr(stored, section), getattr(asked, section)
-        for name in theirs.model_fields_set - (free if section == "train" else set()):
-            if getattr(ours, name) != getattr(theirs, name):
-                raise TrainingError(
-                    f"{folder} was trained with another {section}.{name}; resume it without that "
-                    "setting, or train anew into another folder."
-                )
-    changed = {name: getattr(asked.train, name) for name in free & asked.train.model_fields_set}
-    return stored.model_copy(update={"train": stored.train.model_copy(update=changed)})
-
-
 def write_record(path: Path, record: dict[str, Any]) -> None:
     """Writes a mapping of plain values as YAML."""
     write_text(path, yaml.safe_dump(record, sort_keys=False, allow_unicode=True))
+
+
+def save_weights(folder: Path, model: AnyForecaster) -> None:
+    """Writes a network's weights into a run; the old ones stay whole until the new ones are.
+
+    Raises:
+        OutputError: If they cannot be written.
+    """
+    scratch = folder / SCRATCH_FILE
+    try:
+        try:
+            model.save_weights(scratch, overwrite=True)
+            scratch.replace(folder / WEIGHTS_FILE)
+        finally:
+            scratch.unlink(missing_ok=True)
+    except OSError as error:
+        raise output_error(folder / WEIGHTS_FILE, error) from error
 
 
 def append_history(folder: Path, row: dict[str, Any]) -> None:

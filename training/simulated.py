@@ -27,7 +27,7 @@ from fishrt.video import SourceKind
 from training.complete import LabelOptions, complete_recording
 from training.prepare import MEASURED_NOTES, MEASURED_TRACKS
 from training.record_source import keep_example, note_shift
-from training.source_reader import SourceTally
+from training.source_tally import SourceTally
 
 
 def record_simulation(

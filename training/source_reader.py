@@ -4,9 +4,8 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from fishrt.video.resample import Placement, Resampler
 from fishrt.video.source import DamagedPictureError, IndexedSource, RecordedSource
 from training.picture_block import PictureBlock
 from training.picture_blocks import blocks_ahead
+from training.source_tally import SourceTally
 from training.video_blocks import blocks_in_order
 
 
@@ -40,58 +40,7 @@ class Seen(NamedTuple):
     timestamp: float
 
 
-@dataclass
-class SourceTally:
-    """What was taken from a source so far; plain data, so that it can be stored.
-
-    Attributes:
-        name: The source as the user named it.
-        kind: What kind of source it is.
-        first: Frame of the recording at which it begins.
-        frames: Frames that it has filled.
-        pictures: Pictures that were passed, damaged ones included.
-        damaged: Which of them could not be read, counted from 0.
-        gaps: Frames of the recording before which time was lost.
-        repeated: Frames that are the one before once more.
-        lost: Frames for which there was no picture.
-        surplus: Pictures that no frame needed.
-        declared_fps: Frames a second that the header says.
-        ended_early: One sentence if it ended before its declared end.
-        seconds: Sum of the intervals between pictures, without those across gaps.
-        intervals: How many those are.
-    """
-
-    name: str
-    kind: SourceKind
-    first: int
-    frames: int = 0
-    pictures: int = 0
-    damaged: list[int] = field(default_factory=list)
-    gaps: list[int] = field(default_factory=list)
-    repeated: int = 0
-    lost: int = 0
-    surplus: int = 0
-    declared_fps: float | None = None
-    ended_early: str | None = None
-    seconds: float = 0.0
-    intervals: int = 0
-
-    @property
-    def stop(self) -> int:
-        """The frame of the recording after its last one."""
-        return self.first + self.frames
-
-    @property
-    def measured_fps(self) -> float | None:
-        """Frames a second by the timestamps, or None where there are too few."""
-        return self.intervals / self.seconds if self.intervals and self.seconds > 0 else None
-
-    def as_data(self) -> dict[str, Any]:
-        """As plain data; `SourceTally(**data)` is the way back."""
-        return asdict(self)
-
-
-class Run(NamedTuple):
+class FrameRun(NamedTuple):
     """Frames that follow one another, made of pictures that were read in one block.
 
     Attributes:
@@ -191,7 +140,7 @@ class SourceReader:
                     yield picture, repeats
         self.tally.ended_early = self._source.ended_early
 
-    def runs(self) -> Iterator[Run]:
+    def runs(self) -> Iterator[FrameRun]:
         """The frames, many at once, where `in_blocks` says so.
 
         They are the same as with `frames`, and the tally counts the pictures of a run as taken
@@ -212,7 +161,7 @@ class SourceReader:
                     digest.update(block.files)
                 if self._all_regular(block):
                     number = self.placed - len(block.whole)
-                    yield Run(0, number, block, range(len(block.whole)))
+                    yield FrameRun(0, number, block, range(len(block.whole)))
                 else:
                     yield from self._one_by_one(block)
         self.tally.ended_early = self._source.ended_early
@@ -238,7 +187,7 @@ class SourceReader:
             return blocks_ahead(self._source, self._preprocess, self._likely_number)
         return blocks_in_order(self._source, self._preprocess, self.tally.pictures)
 
-    def _one_by_one(self, block: PictureBlock) -> Iterator[Run]:
+    def _one_by_one(self, block: PictureBlock) -> Iterator[FrameRun]:
         entry = 0
         for at in range(len(block.pictures)):
             if self._enough:
@@ -248,7 +197,7 @@ class SourceReader:
                 continue
             repeats = self._placed(float(block.timestamps[entry]))
             if repeats is not None:
-                yield Run(repeats, self.placed - 1, block, range(entry, entry + 1))
+                yield FrameRun(repeats, self.placed - 1, block, range(entry, entry + 1))
             entry += 1
 
     def _all_regular(self, block: PictureBlock) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fishrt.config import Flips, TrainConfig
-from training.dataset import FLIP_AXES, ClipSet, Cut
+from training.dataset import FLIP_AXES, BatchPlace, ClipSet
 
 
 @dataclass(frozen=True)
@@ -173,17 +173,17 @@ class StreamBatches(keras.utils.PyDataset):  # type: ignore[misc]
         """One batch.
 
         Returns:
-            The network's inputs (see `Cut`) with `restart` float32 `(B,)`; labels float32
+            The network's inputs (see `BatchPlace`) with `restart` float32 `(B,)`; labels float32
             `(B, chunk_steps)`; and their weights: 0 in the warm-up after a restart and where a
             frame has no label, else 1.
         """
         schedule = self._schedule
-        cut = Cut(schedule.first[batch], schedule.mirror[batch])
-        inputs = cut.inputs(self._frames, self.chunk_frames)
+        place = BatchPlace(schedule.first[batch], schedule.mirror[batch])
+        inputs = place.inputs(self._frames, self.chunk_frames)
         inputs["restart"] = schedule.restart[batch].astype(np.float32)
         per_step = self._clips.geometry.frames_per_step
         steps = np.arange(self._settings.chunk_steps)
-        ends = cut.first[:, None] + (steps + 1) * per_step - 1
+        ends = place.first[:, None] + (steps + 1) * per_step - 1
         known = self._labelled[ends]
         labels = self._clips.labels[np.where(known, ends, self._clips.ends[0])]
         warm = schedule.age[batch][:, None] + steps >= self._warm_up

@@ -14,12 +14,22 @@ from typing import Annotated, Any
 import optuna
 import yaml
 from optuna.trial import FrozenTrial, TrialState
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from fishrt.config import Config, override_config
 from fishrt.errors import ConfigError, TrainingError
 from fishrt.recording import Recording
-from training.fit import FitOptions, fit
+from fishrt.settings import sentence_of
+from training.fit import FitOptions
+from training.fit_any import fit_any
 
 DATABASE_FILE = "sweep.db"
 TABLE_FILE = "sweep.csv"
@@ -86,6 +96,17 @@ class Choice(_Section):
         )
 
 
+def _kind(source: Any) -> str:
+    listed = isinstance(source, Choice) or (isinstance(source, dict) and "choices" in source)
+    return "(choice)" if listed else "(span)"
+
+
+Source = Annotated[
+    Annotated[Span, Tag("(span)")] | Annotated[Choice, Tag("(choice)")], Discriminator(_kind)
+]
+"""What a setting is drawn from; the kind is told by its keys, so that a mistake is named in it."""
+
+
 class Sweep(_Section):
     """What a sweep file holds.
 
@@ -99,7 +120,7 @@ class Sweep(_Section):
     trials: int = Field(ge=1)
     seed: int = Field(default=0, ge=0)
     prune: bool = True
-    parameters: Annotated[dict[str, Span | Choice], Field(min_length=1)]
+    parameters: Annotated[dict[str, Source], Field(min_length=1)]
 
 
 def load_sweep(path: Path, config: Config) -> Sweep:
@@ -115,12 +136,7 @@ def load_sweep(path: Path, config: Config) -> Sweep:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"the sweep {path} is not valid YAML.") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        reason = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(
-            f"the sweep {path}: {where}: {reason[:1].lower()}{reason[1:]}."
-        ) from error
+        raise ConfigError(f"the sweep {path}: {sentence_of(error, Sweep)}") from error
     for name, source in sweep.parameters.items():
         for value in source.extremes:
             override_config(config, [f"{name}={json.dumps(value)}"])
@@ -201,7 +217,7 @@ def _run_trial(
 
     settings = _with(config, texts)
     try:
-        result = fit(recording, settings, run, replace(options, after_epoch=watch))
+        result = fit_any(recording, settings, run, replace(options, after_epoch=watch))
     except TrainingError as error:
         options.report(f"{run.name} failed: {error}")
         raise

@@ -16,8 +16,8 @@ Tensor = Any
 class Trainee(keras.Model):  # type: ignore[misc]
     """A forecaster behind the steps that make clips of consecutive frames.
 
-    Its inputs are those of `training.dataset.Cut`: `footage` uint8 `(B, F, H, W)`, or `first`
-    where the frames are kept here; `mirror`; and for streams `restart`.
+    Its inputs are those of `training.dataset.BatchPlace`: `footage` uint8 `(B, F, H, W)`, or
+    `first` where the frames are kept here; `mirror`; and for streams `restart`.
 
     Attributes:
         forecaster: The network that is trained.

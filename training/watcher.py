@@ -17,8 +17,8 @@ from training.run import (
     CURVES_FILE,
     HISTORY_FILE,
     TENSORBOARD_FOLDER,
-    WEIGHTS_FILE,
     append_history,
+    save_weights,
 )
 
 ENTROPY = "entropy"
@@ -30,7 +30,7 @@ AfterEpoch = Callable[[int, float], None]
 
 
 @dataclass(frozen=True)
-class Plan:
+class EpochPlan:
     """What a watcher needs to know of the training.
 
     Attributes:
@@ -55,7 +55,7 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
 
     def __init__(
         self,
-        plan: Plan,
+        plan: EpochPlan,
         progress: Progress,
         report: Callable[[str], None],
         tell: Tell,
@@ -101,10 +101,7 @@ class Watcher(keras.callbacks.Callback):  # type: ignore[misc]
         better = validation < progress.best_loss
         if better:
             progress.best_loss, progress.best_epoch = validation, progress.epochs
-            # .weights.h5 is the ending Keras asks for; the scratch name keeps the old file whole
-            scratch = plan.folder / "scratch.weights.h5"
-            self.model.forecaster.save_weights(scratch, overwrite=True)
-            scratch.replace(plan.folder / WEIGHTS_FILE)
+            save_weights(plan.folder, self.model.forecaster)
         row = {
             "epoch": progress.epochs,
             "loss": loss,

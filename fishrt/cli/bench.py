@@ -191,7 +191,9 @@ def _table(record: dict[str, Any]) -> "Table":
         table.add_column(column, justify="right", no_wrap=True)
     for row in record["rows"]:
         figures = (row[f"{key}_ms"] for key in ("p50", "p90", "p99", "max"))
-        device = "" if row["device_mb"] is None else f"{row['device_mb']:.0f}"
+        host, device = (
+            "" if row[key] is None else f"{row[key]:.0f}" for key in ("host_mb", "device_mb")
+        )
         table.add_row(
             f"{row['backend']} {row['precision']}",
             row["way"],
@@ -200,7 +202,7 @@ def _table(record: dict[str, Any]) -> "Table":
             f"{row['fps']:.0f}",
             f"{row['first_ms']:.0f}",
             f"{row['startup_s']:.1f}",
-            f"{row['host_mb']:.0f}",
+            host,
             *[device] * on_gpu,
         )
     return table

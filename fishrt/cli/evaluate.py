@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from training.scoring.evaluate import Candidate
 
 
-class Part(enum.StrEnum):
+class ScoredPart(enum.StrEnum):
     """Which part of a recording is scored."""
 
     TRAIN = "train"
@@ -50,7 +50,7 @@ def evaluate(
         ),
     ] = None,
     split: Annotated[
-        Part | None,
+        ScoredPart | None,
         typer.Option(
             help="Part of the recording. Default: test of the recording that the model learned "
             "from, all of any other."
@@ -113,7 +113,7 @@ def evaluate(
         if learned is not None and baselines is Baselines.ALL and find_spec("tensorflow"):
             import_tensorflow_quietly()  # two baselines are networks
         own = learned is not None and learned.folder.resolve() == footage.folder.resolve()
-        part = split or (Part.TEST if own else Part.ALL)
+        part = split or (ScoredPart.TEST if own else ScoredPart.ALL)
         wanted = Wanted(
             every=every or (1 if subject.carries_state else 5),
             false_alarms=false_alarms,
@@ -122,7 +122,7 @@ def evaluate(
         )
         target = output or Path("evaluations") / f"{subject.candidate.name}-{footage.folder.name}"
         with whole_folder(target, RECORD_FILE) as scratch:
-            chosen: Split | None = None if part is Part.ALL else Split(part.value)
+            chosen: Split | None = None if part is ScoredPart.ALL else Split(part.value)
             result = score(subject.candidate, footage, chosen, learned, wanted)
             console.print("drawing ...")
             write_report(scratch, result, subject.history)

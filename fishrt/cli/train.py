@@ -61,7 +61,7 @@ def train(
     from rich.console import Console
 
     from fishrt.cli.progress import frame_progress
-    from fishrt.config import ModelKind, load_config
+    from fishrt.config import load_config
     from fishrt.errors import ExitCode
     from fishrt.recording import load_recording
 
@@ -78,8 +78,8 @@ def train(
     unseen = load_recording(test) if test else None
     import_tensorflow_quietly()
     from training.devices import is_chief, make_strategy
-    from training.fit import FitOptions, fit
-    from training.fit_motion import fit_motion
+    from training.fit import FitOptions
+    from training.fit_any import fit_any
     from training.run import load_run
 
     spread = make_strategy(strategy)
@@ -90,8 +90,7 @@ def train(
         if sweep is not None:
             _sweep(footage, settings, output, sweep, sweep_storage, options, console)
             return
-        is_motion = settings.model.kind is ModelKind.MOTION
-        result = (fit_motion if is_motion else fit)(footage, settings, output, options)
+        result = fit_any(footage, settings, output, options)
     if result.interrupted:
         console.print(
             f"interrupted; epoch {result.best_epoch} of {result.epochs} is kept in {output}; "

@@ -16,8 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fishrt.bundle import Bundle, GraphKind, GraphPrecision
 from fishrt.errors import BundleError, output_error
+from fishrt.folder_format import write_metadata
 from fishrt.gpu.card import Gpu
-from fishrt.storage import sha256_of, write_text
+from fishrt.settings import sentence_of
+from fishrt.storage import sha256_of
 
 FORMAT_VERSION = 1
 ENGINES_FOLDER = "engines"
@@ -142,8 +144,7 @@ def engine_path(
 
 def save_engine_metadata(path: Path, metadata: EngineMetadata) -> None:
     """Writes the file beside the engine `path`."""
-    text = yaml.safe_dump(metadata.model_dump(mode="json"), sort_keys=False)
-    write_text(path.with_suffix(path.suffix + ".yaml"), text)
+    write_metadata(path.with_suffix(path.suffix + ".yaml"), metadata)
 
 
 def delete_engine(engine: EngineFile) -> None:
@@ -172,7 +173,10 @@ def engines_of(bundle: Bundle) -> list[EngineFile]:
             _require_version(path, content, bundle.folder)
             metadata = EngineMetadata.model_validate(content)
         except (OSError, yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
-            raise BundleError(f"{path} is damaged; {_anew(bundle.folder)}") from error
+            wrong = ""
+            if isinstance(error, ValidationError):
+                wrong = f" ({sentence_of(error, EngineMetadata).removesuffix('.')})"
+            raise BundleError(f"{path} is damaged{wrong}; {_anew(bundle.folder)}") from error
         found.append(EngineFile(path.with_suffix(""), metadata))
     return found
 

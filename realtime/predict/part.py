@@ -169,8 +169,12 @@ class Part:
 
 
 def read_state(folder: Path) -> PartState:
-    """What is safe of a part; that of an empty one if there is none, or none that can be read."""
-    with contextlib.suppress(OSError, ValueError, TypeError):
+    """What is safe of a part; that of an empty one if there is none, or a damaged one.
+
+    Raises:
+        OSError: If it is there and cannot be read: its rows may be good, so it is not empty.
+    """
+    with contextlib.suppress(FileNotFoundError, ValueError, TypeError, KeyError):
         data = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
         return _state_of(data)
     return PartState()

@@ -1,6 +1,6 @@
 """What was asked for, checked: all that decides about the rows of any source."""
 
-import os
+import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ class Plan:
         bundle = load_bundle(self.bundle)
         if bundle.sha256 != self.bundle_sha256:
             raise BundleError(
-                f"the bundle {self.bundle} on {os.uname().nodename} is not the one that this was "
+                f"the bundle {self.bundle} on {platform.node()} is not the one that this was "
                 "begun with; copy the same bundle to the same path on every machine."
             )
         return bundle

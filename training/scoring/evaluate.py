@@ -265,9 +265,17 @@ def _decisions(
 ) -> tuple[dict[str, Decision], list[str]]:
     """Thresholds chosen on validation footage; the scored frames have no say in them."""
     asked = FALSE_ALARMS if wanted.false_alarms is None else wanted.false_alarms
-    frames = _validation_frames(training, candidate.config, wanted.every)
-    if training is None or frames is None:
-        return {MODEL: _stored_decision(candidate, wanted.false_alarms)}, []
+    if training is None:
+        remedy = "name the recording that it learned from with --training"
+        return {MODEL: _stored_decision(candidate, wanted.false_alarms, remedy)}, []
+    try:
+        frames = scored_frames(
+            training, Split.VALIDATION, candidate.config.clip.geometry, wanted.every
+        )
+    except RecordingError as error:
+        remedy = "make its training recording with a longer validation part"
+        decision = _stored_decision(candidate, wanted.false_alarms, remedy)
+        return {MODEL: decision}, [f"{str(error)[0].upper()}{str(error)[1:]} {_origin(candidate)}"]
     wanted.say(f"choosing thresholds on the validation part of {training.folder.name} ...")
     said: dict[str, NDArray[np.float64]] = {MODEL: candidate.forecast(frames)}
     said |= {name: rival(training, frames.ends) for name, rival in rivals.items()}
@@ -294,20 +302,21 @@ def _decisions(
     ]
 
 
-def _validation_frames(
-    training: Recording | None, config: Config, every: int
-) -> ScoredFrames | None:
-    """The validation footage, or None where there is none that is long enough."""
-    if training is None:
-        return None
-    try:
-        return scored_frames(training, Split.VALIDATION, config.clip.geometry, every)
-    except RecordingError:
-        return None
+def _origin(candidate: Candidate) -> str:
+    """Where the threshold comes from, in a sentence, if not from validation footage."""
+    if candidate.decision is None and candidate.threshold is None:
+        return f"So the threshold is a neutral {NEUTRAL_THRESHOLD}."
+    return "So the threshold is what came with the model."
 
 
-def _stored_decision(candidate: Candidate, asked: float | None) -> Decision:
-    """The decision that came with the model."""
+def _stored_decision(candidate: Candidate, asked: float | None, remedy: str) -> Decision:
+    """The decision that came with the model.
+
+    Args:
+        candidate: The model.
+        asked: False alarms a minute that are bearable, or None for those of the decision.
+        remedy: What would tell a threshold for them where this cannot.
+    """
     stored = candidate.decision
     if stored is None and candidate.threshold is not None:
         stored = fixed_decision(candidate.threshold, "what came with the model")
@@ -317,7 +326,6 @@ def _stored_decision(candidate: Candidate, asked: float | None) -> Decision:
     if again is None:
         raise RecordingError(
             f"nothing tells which threshold of {candidate.name} gives {asked:g} false alarms a "
-            "minute; name the recording that it learned from with --training, or leave "
-            "--false-alarms away."
+            f"minute; {remedy}, or leave --false-alarms away."
         )
     return again

@@ -3,9 +3,20 @@
 from pathlib import Path
 
 from fishrt.bundle import TrainedOn
+from fishrt.clip import ClipGeometry
 from fishrt.errors import RecordingError
-from fishrt.recording import MOTION_ENERGY_FILE, Recording, load_recording
+from fishrt.recording import MOTION_ENERGY_FILE, Recording, Split, load_recording
 from fishrt.storage import sha256_of
+
+
+def learned_from(recording: Recording, geometry: ClipGeometry) -> TrainedOn:
+    """What a model that learns from a recording says about it; the folder is a path."""
+    ends = recording.labelled_ends(Split.TRAIN, geometry)
+    return TrainedOn(
+        recording=str(recording.folder),
+        motion_energy_sha256=sha256_of(recording.folder / MOTION_ENERGY_FILE),
+        burst_share=float(recording.burst_label[ends].mean()) if len(ends) else None,
+    )
 
 
 def find_training(

@@ -89,7 +89,7 @@ def scored_frames(
         needed = past + recording.metadata.label.horizon + 2
         raise RecordingError(
             f"the {split or 'whole'} part of {recording.folder} is too short to be scored: that "
-            f"needs {needed} frames in a row; record more, or score another part with --split."
+            f"needs {needed} frames in a row; record more, or take another part of it."
         )
     return ScoredFrames(
         recording,

@@ -155,10 +155,9 @@ def _by_stretch(
 ) -> NDArray[np.float64]:
     """Forecasts that look at nothing before the stretch of footage that a frame lies in."""
     said = np.full(len(frames), np.nan)
-    for source in recording.metadata.sources:
-        for first, stop in source.stretches:
-            within = (frames >= first) & (frames < stop)
-            if within.any():
-                energy = recording.motion_energy[first : stop - 1]
-                said[within] = forecast(energy, frames[within] - first)
+    for first, stop in recording.metadata.stretches():
+        within = (frames >= first) & (frames < stop)
+        if within.any():
+            energy = recording.motion_energy[first : stop - 1]
+            said[within] = forecast(energy, frames[within] - first)
     return said
