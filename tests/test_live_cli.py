@@ -587,6 +587,34 @@ def test_a_reader_that_leaves_ends_it_quietly(bundle: Bundle) -> None:
     process.stderr.close()
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_reader_that_leaves_ends_nothing_but_its_own_output(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    fifo, log, events = tmp_path / "fifo", tmp_path / "log.jsonl", tmp_path / "events.jsonl"
+    os.mkfifo(fifo)
+    process = in_process_of_its_own(
+        "--camera", "demo", "--bundle", str(bundle.folder), "--frames", "90", "-o", "-",
+        "-o", str(fifo), "-o", str(log), "--events", str(events),
+    )  # fmt: skip
+    with fifo.open() as reader:
+        assert json.loads(reader.readline())["frame"] == 0
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["frame"] == 0
+    process.stdout.close()
+    assert process.wait(PATIENCE_S) == 7
+    assert process.stderr is not None
+    err = process.stderr.read()
+    process.stderr.close()
+    why = "its reader has left; start it again, or write to a file"
+    assert "90 frames, " in err
+    assert err.endswith(f"\nfishrt: cannot write the standard output: {why}.\n")
+    assert len(log.read_text().splitlines()) == 90
+    said = [json.loads(line) for line in events.read_text().splitlines()]
+    failed = {line["text"] for line in said if line["event"] == "sink-failed"}
+    assert failed == {f"cannot write {name}: {why}" for name in (fifo, "the standard output")}
+
+
 def test_no_window_where_there_is_no_display(
     live: Live, monkeypatch: pytest.MonkeyPatch, bundle: Bundle
 ) -> None:

@@ -8,7 +8,7 @@ import tracemalloc
 import pytest
 from sink_items import PATIENCE_S, WatchedWorker, alarm, until, update
 
-from fishrt.errors import OutputError
+from fishrt.errors import OutputError, output_error
 from realtime.event import Event, EventKind
 from realtime.sinks.outbox import Outbox
 from realtime.sinks.peer import PeerSink
@@ -125,11 +125,20 @@ def test_without_an_outbox_a_failure_is_raised_also_to_a_loop_that_waits() -> No
         sink.close()
 
 
+def reader_gone() -> OutputError:
+    error = output_error("log", BrokenPipeError(errno.EPIPE, "broken pipe"))
+    error.__cause__ = BrokenPipeError(errno.EPIPE, "broken pipe")
+    return error
+
+
 @pytest.mark.parametrize("outbox", [None, Outbox()])
-def test_a_reader_who_left_ends_the_run_whatever_the_policy(outbox: Outbox | None) -> None:
+def test_a_reader_who_left_ends_the_run_whatever_the_policy_if_it_is_to(
+    outbox: Outbox | None,
+) -> None:
     worker = WatchedWorker()
-    worker.error = BrokenPipeError(errno.EPIPE, "broken pipe")
+    worker.error = reader_gone()
     sink = queued(worker, outbox=outbox)
+    sink.ends_with_reader = True
     sink.write(update(0))
     until(lambda: worker.closed)
     with pytest.raises(BrokenPipeError):
@@ -137,6 +146,19 @@ def test_a_reader_who_left_ends_the_run_whatever_the_policy(outbox: Outbox | Non
     with pytest.raises(BrokenPipeError):
         sink.close()
     assert outbox is None or told(outbox) == []
+
+
+def test_any_other_reader_who_left_is_a_failure_like_all() -> None:
+    worker, outbox = WatchedWorker(), Outbox()
+    worker.error = reader_gone()
+    sink = queued(worker, outbox=outbox)
+    sink.write(update(0))
+    until(lambda: worker.closed)
+    sink.write(update(1))
+    sink.close()
+    sentence = "cannot write log: its reader has left; start it again, or write to a file"
+    assert told(outbox) == [(EventKind.SINK_FAILED, sentence)]
+    assert sink.report().error == f"{sentence}."
 
 
 def test_a_worker_that_hangs_at_the_end_is_given_up_and_said() -> None:

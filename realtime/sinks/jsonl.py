@@ -55,8 +55,7 @@ class LineFile:
             line: The line, without its line break.
 
         Raises:
-            OutputError: If it cannot be written.
-            BrokenPipeError: If whoever reads the standard output has left.
+            OutputError: If it cannot be written, or its reader has left.
         """
         if self._descriptor is None:
             return
@@ -64,8 +63,6 @@ class LineFile:
         try:
             while rest:  # the system may take less than a whole line at a time
                 rest = rest[os.write(self._descriptor, rest) :]
-        except BrokenPipeError:  # the reader has left, as `head` does; the command line knows
-            raise
         except OSError as error:
             self._take_back(len(whole) - len(rest))
             raise output_error(self._name, error) from error
