@@ -8,7 +8,7 @@ from rich.console import Console
 
 from fishrt.bundle import Bundle, load_bundle
 from fishrt.config import Config, TrainMode
-from fishrt.errors import OutputError, SourceError
+from fishrt.errors import FishrtError, OutputError, SourceError
 from fishrt.events import DecisionRule
 from fishrt.preprocess import Preprocessor
 from fishrt.video import VideoSource, open_source
@@ -124,6 +124,11 @@ def _open_session(options: LiveOptions, say: Say) -> _Session:
     )
     open_footage, preprocessor = footage_opener(options, bundle)
     source = open_footage()
+    try:  # before a log is emptied or made, which a retry would refuse
+        preprocessor.require_fit(source.info.height, source.info.width)
+    except FishrtError:
+        source.close()
+        raise
     capture = watched_capture(
         source, open_footage, options.pace, clip.fps, options.request, options.frozen_after_s
     )

@@ -391,6 +391,28 @@ def test_a_setting_that_is_wrong(live: Live, setting: str) -> None:
     assert BAD_SETTINGS[setting] in ended.sentence
 
 
+@pytest.mark.parametrize("overwrite", [(), ("--overwrite",)])
+def test_a_setting_that_does_not_fit_the_picture_leaves_logs_alone(
+    live: Live, tmp_path: Path, overwrite: tuple[str, ...]
+) -> None:
+    kept, new = tmp_path / "kept.jsonl", tmp_path / "new.jsonl"
+    kept.write_text("precious")
+    log = kept if overwrite else new
+    ended = live("--set", "preprocess.roi=[0,0,9999,10]", "-o", str(log), *overwrite)
+    assert ended.code == ExitCode.SOURCE
+    assert "does not lie within the picture (64x48)" in ended.sentence
+    assert (kept.read_text(), new.exists()) == ("precious", False)
+    background = tmp_path / "background.png"
+    cv2.imwrite(str(background), np.zeros((12, 16), np.uint8))
+    ended = live(
+        "--set", "preprocess.background=image",
+        "--set", f"preprocess.background_image={background}", "-o", str(log), *overwrite,
+    )  # fmt: skip
+    assert ended.code == ExitCode.CONFIG
+    assert "the background image is 16x12 but the picture is 64x48" in ended.sentence
+    assert (kept.read_text(), new.exists()) == ("precious", False)
+
+
 @pytest.mark.parametrize("option", ["--output", "--record"])
 def test_existing_files_are_kept_unless_told_otherwise(
     live: Live, tmp_path: Path, option: str
