@@ -16,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from rich.console import Console
 
+from fishrt import storage
 from fishrt.config import Config
 from fishrt.errors import OutputError
 from realtime.capture import Policy
@@ -245,6 +246,46 @@ def test_existing_logs_are_kept(tmp_path: Path) -> None:
     assert path.read_text() == "precious"
     JsonlSink(str(path), overwrite=True).close()
     assert path.read_text() == ""
+
+
+def test_a_log_that_is_emptied_meanwhile_goes_on_at_its_beginning(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    sink = JsonlSink(str(path))
+    sink.write(update(said(1), noise(2, 2)))
+    os.truncate(path, 0)  # as logrotate does with copytruncate
+    sink.write(update(said(2), noise(2, 2)))
+    sink.close()
+    assert path.read_text() == said(2).to_json() + "\n"
+
+
+@pytest.mark.skipif(storage.fcntl is None, reason="this system has no such locks")
+def test_a_log_that_is_being_written_is_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    sink = JsonlSink(str(path))
+    sink.write(update(said(1), noise(2, 2)))
+    for _ in range(2):
+        with pytest.raises(OutputError, match="is being written already"):
+            JsonlSink(str(path), overwrite=True)
+    sink.write(update(said(2), noise(2, 2)))
+    sink.close()
+    assert path.read_text() == said(1).to_json() + "\n" + said(2).to_json() + "\n"
+    JsonlSink(str(path), overwrite=True).close()
+
+
+def test_a_disk_without_locks_holds_logs_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl", reason="this system has no such locks")
+
+    def flock(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    path = tmp_path / "log.jsonl"
+    sink = JsonlSink(str(path))
+    sink.write(update(said(1), noise(2, 2)))
+    sink.close()
+    assert path.read_text() == said(1).to_json() + "\n"
 
 
 # -- the recorder ------------------------------------------------------------------------------

@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+import stat
 import sys
 from pathlib import Path
 
 from fishrt.errors import output_error
+from fishrt.storage import lock_file
 from realtime.event import Event
 from realtime.sinks.sink import refuse_existing
 from realtime.update import Update
@@ -22,6 +24,8 @@ class LineFile:
     """Writes lines to a file or to stdout, each line at once.
 
     Nothing is buffered in the process: whatever ends it, the file is whole to its last line.
+    Lines are appended: where somebody else empties the file, they go on at its beginning. As long
+    as it is open, no other run can write it.
     """
 
     def __init__(self, target: str, *, overwrite: bool = False) -> None:
@@ -32,7 +36,7 @@ class LineFile:
             overwrite: Whether an existing file may be replaced.
 
         Raises:
-            OutputError: If the file exists or cannot be written.
+            OutputError: If the file exists, cannot be written, or is being written already.
         """
         self._name = spoken_name(target)
         self._descriptor: int | None = None
@@ -43,8 +47,7 @@ class LineFile:
                 sys.stdout.flush()
                 self._descriptor = os.dup(sys.stdout.fileno())
             else:
-                flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-                self._descriptor = os.open(target, flags, 0o666)
+                self._descriptor = open_emptied(target)
         except OSError as error:
             raise output_error(self._name, error) from error
 
@@ -81,6 +84,30 @@ class LineFile:
         if written and self._descriptor is not None:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, os.lseek(self._descriptor, -written, os.SEEK_CUR))
+
+
+def open_emptied(target: str) -> int:
+    """Opens a file to append to it, empty and locked; devices and pipes as they are.
+
+    Args:
+        target: Its path.
+
+    Returns:
+        Its descriptor.
+
+    Raises:
+        OutputError: If it is being written already.
+        OSError: If it cannot be opened.
+    """
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    try:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            lock_file(descriptor, target)  # first: it may be another run's
+            os.ftruncate(descriptor, 0)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 class JsonlSink:
