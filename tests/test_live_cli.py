@@ -628,7 +628,7 @@ def test_a_reader_that_leaves_ends_nothing_but_its_own_output(
     assert process.stderr is not None
     err = process.stderr.read()
     process.stderr.close()
-    why = "its reader has left; start it again, or write to a file"
+    why = "its reader has left; keep it running, or write to a file"
     assert "90 frames, " in err
     assert err.endswith(f"\nfishrt: cannot write the standard output: {why}.\n")
     assert len(log.read_text().splitlines()) == 90

@@ -156,7 +156,7 @@ def test_any_other_reader_who_left_is_a_failure_like_all() -> None:
     until(lambda: worker.closed)
     sink.write(update(1))
     sink.close()
-    sentence = "cannot write log: its reader has left; start it again, or write to a file"
+    sentence = "cannot write log: its reader has left; keep it running, or write to a file"
     assert told(outbox) == [(EventKind.SINK_FAILED, sentence)]
     assert sink.report().error == f"{sentence}."
 
@@ -277,6 +277,22 @@ def test_a_peer_that_was_never_there_is_said_at_the_end() -> None:
     assert report.error == "osc://there is not reached: refused."
     assert (report.dropped, report.lost_events, worker.got) == (1, 1, [])
     assert [kind for kind, _ in told(outbox)] == [EventKind.SINK_FAILED]
+
+
+def test_a_peer_whose_pipe_breaks_is_named_and_ends_nothing() -> None:
+    worker, outbox = WatchedWorker(), Outbox()
+    worker.error = worker.unreachable = BrokenPipeError(errno.EPIPE, "Broken pipe")
+    sink = peer(worker, outbox)
+    until(lambda: sink._gone)
+    worker.unreachable = None  # as a plugin, whose object is made anew at once
+    sink.event(alarm(True))
+    until(lambda: worker.busy.is_set())
+    sink.write(update(0))
+    sink.close()
+    why = "osc://there failed (BrokenPipeError: [Errno 32] Broken pipe)"
+    assert told(outbox)[0] == (EventKind.SINK_FAILED, f"{why}; fishrt keeps trying")
+    report = sink.report()
+    assert (report.error, report.lost_events) == (f"{why}.", 1)
 
 
 def test_tries_become_rare(monkeypatch: pytest.MonkeyPatch) -> None:
