@@ -637,6 +637,30 @@ def test_a_reader_that_leaves_ends_nothing_but_its_own_output(
     assert failed == {f"cannot write {name}: {why}" for name in (fifo, "the standard output")}
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("reader", ["comes", "does not"])
+def test_the_reader_of_a_pipe_is_waited_for_until_a_signal(
+    bundle: Bundle, tmp_path: Path, reader: str
+) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    process = in_process_of_its_own(
+        "--camera", "demo", "--bundle", str(bundle.folder), "--frames", "9", "-o", str(fifo)
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline() == f"waiting for a reader of {fifo}\n"
+    if reader == "comes":
+        lines = fifo.read_text().splitlines()
+        assert [json.loads(line)["frame"] for line in lines] == list(range(9))
+    else:
+        process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=PATIENCE_S)
+    if reader == "comes":
+        assert (process.returncode, "9 frames, " in err) == (0, True)
+    else:
+        assert (process.returncode, err) == (130, "fishrt: interrupted.\n")
+
+
 def test_no_window_where_there_is_no_display(
     live: Live, monkeypatch: pytest.MonkeyPatch, bundle: Bundle
 ) -> None:

@@ -26,6 +26,7 @@ from realtime.overlay import BURST, FOOTER_HEIGHT, FRAME_WIDTH, TRACE_SECONDS, O
 from realtime.run_view import RunView
 from realtime.scoreboard.snapshot import ScoreSnapshot
 from realtime.sinks.jsonl import JsonlSink
+from realtime.sinks.named_pipe import readers_awaited
 from realtime.sinks.open import make_sinks
 from realtime.sinks.outbox import Outbox
 from realtime.sinks.status import StatusSink, status_line
@@ -286,6 +287,24 @@ def test_a_disk_without_locks_holds_logs_all_the_same(
     sink.write(update(said(1), noise(2, 2)))
     sink.close()
     assert path.read_text() == said(1).to_json() + "\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_written_if_somebody_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    with pytest.raises(OutputError, match=f"nobody reads {path}; start its reader first"):
+        JsonlSink(str(path))
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with readers_awaited([str(path)], pytest.fail, lambda: True):
+        sink = JsonlSink(str(path))
+    assert os.get_blocking(sink._file._descriptor or 0)  # a reader that is slow is no failure
+    sink.write(update(said(), noise(2, 2)))
+    assert os.read(reader, 10_000).decode() == said().to_json() + "\n"
+    os.close(reader)
+    with pytest.raises(OutputError, match=f"cannot write {path}: its reader has left"):
+        sink.write(update(said(), noise(2, 2)))
+    sink.close()
 
 
 # -- the recorder ------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from pathlib import Path
 from fishrt.errors import output_error
 from fishrt.storage import lock_file
 from realtime.event import Event
+from realtime.sinks.named_pipe import open_read
 from realtime.sinks.sink import refuse_existing
 from realtime.update import Update
 
@@ -96,10 +97,10 @@ def open_emptied(target: str) -> int:
         Its descriptor.
 
     Raises:
-        OutputError: If it is being written already.
+        OutputError: If it is being written already, or is a pipe that nobody reads.
         OSError: If it cannot be opened.
     """
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    descriptor = open_read(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     try:
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             lock_file(descriptor, target)  # first: it may be another run's
