@@ -5,10 +5,12 @@ import importlib.util
 import itertools
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import fields
@@ -615,15 +617,17 @@ def test_a_reader_that_leaves_ends_nothing_but_its_own_output(
 ) -> None:
     fifo, log, events = tmp_path / "fifo", tmp_path / "log.jsonl", tmp_path / "events.jsonl"
     os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
     process = in_process_of_its_own(
         "--camera", "demo", "--bundle", str(bundle.folder), "--frames", "90", "-o", "-",
         "-o", str(fifo), "-o", str(log), "--events", str(events),
     )  # fmt: skip
-    with fifo.open() as reader:
-        assert json.loads(reader.readline())["frame"] == 0
     assert process.stdout is not None
     assert json.loads(process.stdout.readline())["frame"] == 0
     process.stdout.close()
+    assert select.select([reader], [], [], PATIENCE_S)[0]
+    assert os.read(reader, 1000).startswith(b'{"frame":0,')
+    os.close(reader)
     assert process.wait(PATIENCE_S) == 7
     assert process.stderr is not None
     err = process.stderr.read()
@@ -648,7 +652,10 @@ def test_the_reader_of_a_pipe_is_waited_for_until_a_signal(
         "--camera", "demo", "--bundle", str(bundle.folder), "--frames", "9", "-o", str(fifo)
     )
     assert process.stderr is not None
+    killer = threading.Timer(PATIENCE_S, process.kill)
+    killer.start()
     assert process.stderr.readline() == f"waiting for a reader of {fifo}\n"
+    killer.cancel()
     if reader == "comes":
         lines = fifo.read_text().splitlines()
         assert [json.loads(line)["frame"] for line in lines] == list(range(9))
