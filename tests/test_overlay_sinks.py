@@ -16,7 +16,6 @@ import pytest
 from numpy.typing import NDArray
 from rich.console import Console
 
-from fishrt import storage
 from fishrt.config import Config
 from fishrt.errors import OutputError
 from realtime.capture import Policy
@@ -26,7 +25,6 @@ from realtime.overlay import BURST, FOOTER_HEIGHT, FRAME_WIDTH, TRACE_SECONDS, O
 from realtime.run_view import RunView
 from realtime.scoreboard.snapshot import ScoreSnapshot
 from realtime.sinks.jsonl import JsonlSink
-from realtime.sinks.named_pipe import readers_awaited
 from realtime.sinks.open import make_sinks
 from realtime.sinks.outbox import Outbox
 from realtime.sinks.status import StatusSink, status_line
@@ -247,64 +245,6 @@ def test_existing_logs_are_kept(tmp_path: Path) -> None:
     assert path.read_text() == "precious"
     JsonlSink(str(path), overwrite=True).close()
     assert path.read_text() == ""
-
-
-def test_a_log_that_is_emptied_meanwhile_goes_on_at_its_beginning(tmp_path: Path) -> None:
-    path = tmp_path / "log.jsonl"
-    sink = JsonlSink(str(path))
-    sink.write(update(said(1), noise(2, 2)))
-    os.truncate(path, 0)  # as logrotate does with copytruncate
-    sink.write(update(said(2), noise(2, 2)))
-    sink.close()
-    assert path.read_text() == said(2).to_json() + "\n"
-
-
-@pytest.mark.skipif(storage.fcntl is None, reason="this system has no such locks")
-def test_a_log_that_is_being_written_is_not_written_over(tmp_path: Path) -> None:
-    path = tmp_path / "log.jsonl"
-    sink = JsonlSink(str(path))
-    sink.write(update(said(1), noise(2, 2)))
-    for _ in range(2):
-        with pytest.raises(OutputError, match="is being written already"):
-            JsonlSink(str(path), overwrite=True)
-    sink.write(update(said(2), noise(2, 2)))
-    sink.close()
-    assert path.read_text() == said(1).to_json() + "\n" + said(2).to_json() + "\n"
-    JsonlSink(str(path), overwrite=True).close()
-
-
-def test_a_disk_without_locks_holds_logs_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fcntl = pytest.importorskip("fcntl", reason="this system has no such locks")
-
-    def flock(descriptor: int, operation: int) -> None:
-        raise OSError(errno.ENOLCK, "no locks available")
-
-    monkeypatch.setattr(fcntl, "flock", flock)
-    path = tmp_path / "log.jsonl"
-    sink = JsonlSink(str(path))
-    sink.write(update(said(1), noise(2, 2)))
-    sink.close()
-    assert path.read_text() == said(1).to_json() + "\n"
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
-def test_a_pipe_is_written_if_somebody_reads_it(tmp_path: Path) -> None:
-    path = tmp_path / "fifo"
-    os.mkfifo(path)
-    with pytest.raises(OutputError, match=f"nobody reads {path}; start its reader first"):
-        JsonlSink(str(path))
-    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    with readers_awaited([str(path)], pytest.fail, lambda: True):
-        sink = JsonlSink(str(path))
-    assert os.get_blocking(sink._file._descriptor or 0)  # a reader that is slow is no failure
-    sink.write(update(said(), noise(2, 2)))
-    assert os.read(reader, 10_000).decode() == said().to_json() + "\n"
-    os.close(reader)
-    with pytest.raises(OutputError, match=f"cannot write {path}: its reader has left"):
-        sink.write(update(said(), noise(2, 2)))
-    sink.close()
 
 
 # -- the recorder ------------------------------------------------------------------------------

@@ -15,10 +15,9 @@ import cv2
 import numpy as np
 import pytest
 from rich.console import Console
-from sink_items import PATIENCE_S, forecast, until, update
+from sink_items import PATIENCE_S, forecast, update
 from tiny_bundle import make_tiny_bundle
 
-from fishrt import storage
 from fishrt.bundle import Bundle
 from fishrt.clip import ClipGeometry
 from fishrt.errors import OutputError
@@ -155,24 +154,6 @@ ROWS = [
     forecast(1, 0.125, alarm=True, change=0.001, repeated=True),
     forecast(4, None, latency_ms=1.23456),
 ]
-
-
-@needs_pyav
-@pytest.mark.skipif(storage.fcntl is None, reason="this system has no such locks")
-def test_a_video_that_is_being_written_is_not_written_over(tmp_path: Path) -> None:
-    path = tmp_path / "camera.mp4"
-    picture = np.zeros((48, 64), np.uint8)
-    first = CameraRecorder(path, FPS, may_drop=False)
-    first.write(camera_update(0, picture))
-    until(lambda: path.exists())
-    second = CameraRecorder(path, FPS, may_drop=False, overwrite=True)
-    second.write(camera_update(0, picture))
-    with pytest.raises(OutputError, match="is being written already"):
-        second.close()
-    for frame in range(1, 40):  # more than a fragment, which the second would have cut off
-        first.write(camera_update(frame, picture))
-    first.close()
-    assert len(pictures_of(path)[0]) == 40
 
 
 def columns_of(rows: list[Forecast]) -> list[dict]:
