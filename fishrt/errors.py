@@ -109,6 +109,7 @@ def output_error(path: object, error: OSError) -> OutputError:
         errno.EROFS: "the file system is read-only; choose another folder",
         errno.ENOENT: "its folder does not exist; create it first",
         errno.EISDIR: "it is a folder; name a file",
+        errno.EPIPE: "its reader has left; keep it running, or write to a file",
     }
     reason = reasons.get(error.errno or 0, error.strerror or str(error))
     return OutputError(f"cannot write {path}: {reason}.")

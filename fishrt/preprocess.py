@@ -62,6 +62,21 @@ class Preprocessor:
         """
         return self.frame(self.view(image))
 
+    def require_fit(self, height: int, width: int) -> None:
+        """Checks, before the first picture, that pictures of a size can be taken.
+
+        Args:
+            height: Height of a camera image in pixels.
+            width: Its width.
+
+        Raises:
+            SourceError: If it is smaller than the region of interest.
+            ConfigError: If the background has another size than the region of interest.
+        """
+        # no memory behind it: one pixel, repeated
+        blank = np.broadcast_to(np.zeros((), np.uint8), (height, width))
+        self._require_background_fits(crop(blank, self.roi))
+
     def view(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The first half: the grey camera picture within the region of interest.
 
@@ -95,13 +110,7 @@ class Preprocessor:
         if self.deflicker is not None:
             view = self.deflicker(view)
         if self.background is not None:
-            if self.background.shape != view.shape:
-                raise ConfigError(
-                    f"the background image is {size_text(self.background)} but the picture "
-                    f"{'in the region of interest ' if self.roi else ''}is {size_text(view)}; "
-                    "make the background from this camera at this size, or use "
-                    "`preprocess.background=median`."
-                )
+            self._require_background_fits(view)
             if self.polarity is Polarity.BRIGHT:
                 view = cv2.subtract(view, self.background)  # saturates at 0, as wanted
             else:
@@ -114,6 +123,15 @@ class Preprocessor:
             return np.ascontiguousarray(view)
         out[...] = view
         return out
+
+    def _require_background_fits(self, view: NDArray[np.uint8]) -> None:
+        if self.background is not None and self.background.shape != view.shape:
+            raise ConfigError(
+                f"the background image is {size_text(self.background)} but the picture "
+                f"{'in the region of interest ' if self.roi else ''}is {size_text(view)}; "
+                "make the background from this camera at this size, or use "
+                "`preprocess.background=median`."
+            )
 
 
 def make_preprocessor(

@@ -147,6 +147,29 @@ def _lock(file: IO[str], folder: Path) -> None:
         ) from error
 
 
+def lock_file(descriptor: int, name: str) -> None:
+    """Locks an open file until it is closed, where the system and the disk know locks.
+
+    Args:
+        descriptor: Of the file.
+        name: What to call it.
+
+    Raises:
+        OutputError: If it is locked already.
+    """
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise OutputError(
+            f"{name} is being written already; wait for the fishrt that does it, or name another "
+            "file."
+        ) from error
+    except OSError:
+        return  # some network disks know no locks, and a log there is better than none
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes a text file that is either the old one or the new one, never half of it.
 

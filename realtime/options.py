@@ -72,6 +72,18 @@ class LiveOptions:
     web_record_dir: Path = Path()
 
     @property
+    def line_files(self) -> tuple[str, ...]:
+        """What lines are written to, one after another, but the standard output."""
+        logs = (*self.outputs, self.events, self.scores)
+        return tuple(log for log in logs if log is not None and log != "-")
+
+    @property
+    def only_to_stdout(self) -> bool:
+        """Whether forecasts go to the standard output and nowhere else but to a window."""
+        others = (self.events, self.scores, self.record, self.record_raw, self.web)
+        return self.outputs == ("-",) and not self.to and all(each is None for each in others)
+
+    @property
     def footage(self) -> str:
         """Where pictures come from, for a person."""
         return self.camera if self.replay is None else self.replay

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from fishrt.bundle import Bundle, load_bundle
 from fishrt.config import Config, TrainMode
-from fishrt.errors import OutputError, SourceError
+from fishrt.errors import FishrtError, OutputError, SourceError
 from fishrt.events import DecisionRule
 from fishrt.preprocess import Preprocessor
 from fishrt.video import VideoSource, open_source
@@ -26,6 +26,7 @@ from realtime.pipeline import FramePipeline
 from realtime.replay import is_recording, open_replay
 from realtime.run_view import RunView
 from realtime.scoreboard.scoreboard import Scoreboard
+from realtime.sinks.named_pipe import readers_awaited
 from realtime.sinks.open import make_sinks
 from realtime.sinks.outlets import Outlets
 from realtime.sinks.queued import QueuedSink, SinkReport
@@ -91,7 +92,7 @@ def run_live(
     session = _open_session(options, say)
     sinks = session.outlets.sinks
     with StopRequest() as request, closing(session.capture, sinks):
-        budget, loop = _put_together(session, console)
+        budget, loop = _put_together(session, console, request)
         try:
             end = loop.run(_stop_asked(request, sinks), options.frames)
         finally:
@@ -124,6 +125,11 @@ def _open_session(options: LiveOptions, say: Say) -> _Session:
     )
     open_footage, preprocessor = footage_opener(options, bundle)
     source = open_footage()
+    try:  # before a log is emptied or made, which a retry would refuse
+        preprocessor.require_fit(source.info.height, source.info.width)
+    except FishrtError:
+        source.close()
+        raise
     capture = watched_capture(
         source, open_footage, options.pace, clip.fps, options.request, options.frozen_after_s
     )
@@ -144,7 +150,9 @@ def _open_session(options: LiveOptions, say: Say) -> _Session:
     )
 
 
-def _put_together(session: _Session, console: Console) -> tuple[Budget, LiveLoop]:
+def _put_together(
+    session: _Session, console: Console, request: StopRequest
+) -> tuple[Budget, LiveLoop]:
     """Starts the capture, measures the work of a frame, and opens the sinks, in this order."""
     options, source, capture = session.options, session.source, session.capture
     fps = session.bundle.metadata.config.clip.fps
@@ -154,7 +162,8 @@ def _put_together(session: _Session, console: Console) -> tuple[Budget, LiveLoop
         session.bundle, session.mode, options, paced_fps(capture.policy, fps)
     )
     # not before the backend is open: a failure must leave no empty log, which a retry refuses
-    _open_sinks(session, console)
+    with readers_awaited(options.line_files, session.say, lambda: request.received):
+        _open_sinks(session, console)
     session.say(budget.sentence(capture.policy, paced=is_paced(options, source)))
     if source.info.is_live:
         capture.discard()

@@ -5,10 +5,12 @@ import importlib.util
 import itertools
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import fields
@@ -375,6 +377,28 @@ def test_a_setting_that_is_wrong(live: Live, setting: str) -> None:
     assert BAD_SETTINGS[setting] in ended.sentence
 
 
+@pytest.mark.parametrize("overwrite", [(), ("--overwrite",)])
+def test_a_setting_that_does_not_fit_the_picture_leaves_logs_alone(
+    live: Live, tmp_path: Path, overwrite: tuple[str, ...]
+) -> None:
+    kept, new = tmp_path / "kept.jsonl", tmp_path / "new.jsonl"
+    kept.write_text("precious")
+    log = kept if overwrite else new
+    ended = live("--set", "preprocess.roi=[0,0,9999,10]", "-o", str(log), *overwrite)
+    assert ended.code == ExitCode.SOURCE
+    assert "does not lie within the picture (64x48)" in ended.sentence
+    assert (kept.read_text(), new.exists()) == ("precious", False)
+    background = tmp_path / "background.png"
+    cv2.imwrite(str(background), np.zeros((12, 16), np.uint8))
+    ended = live(
+        "--set", "preprocess.background=image",
+        "--set", f"preprocess.background_image={background}", "-o", str(log), *overwrite,
+    )  # fmt: skip
+    assert ended.code == ExitCode.CONFIG
+    assert "the background image is 16x12 but the picture is 64x48" in ended.sentence
+    assert (kept.read_text(), new.exists()) == ("precious", False)
+
+
 @pytest.mark.parametrize("option", ["--output", "--record"])
 def test_existing_files_are_kept_unless_told_otherwise(
     live: Live, tmp_path: Path, option: str
@@ -567,6 +591,63 @@ def test_a_reader_that_leaves_ends_it_quietly(bundle: Bundle) -> None:
     assert "fishrt:" not in err
     assert "Exception" not in err
     process.stderr.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_reader_that_leaves_ends_nothing_but_its_own_output(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    fifo, log, events = tmp_path / "fifo", tmp_path / "log.jsonl", tmp_path / "events.jsonl"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    process = in_process_of_its_own(
+        "--camera", "demo", "--bundle", str(bundle.folder), "--frames", "90", "-o", "-",
+        "-o", str(fifo), "-o", str(log), "--events", str(events),
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["frame"] == 0
+    process.stdout.close()
+    assert select.select([reader], [], [], PATIENCE_S)[0]
+    assert os.read(reader, 1000).startswith(b'{"frame":0,')
+    os.close(reader)
+    assert process.wait(PATIENCE_S) == 7
+    assert process.stderr is not None
+    err = process.stderr.read()
+    process.stderr.close()
+    why = "its reader has left; keep it running, or write to a file"
+    assert "90 frames, " in err
+    assert err.endswith(f"\nfishrt: cannot write the standard output: {why}.\n")
+    assert len(log.read_text().splitlines()) == 90
+    said = [json.loads(line) for line in events.read_text().splitlines()]
+    failed = {line["text"] for line in said if line["event"] == "sink-failed"}
+    assert failed == {f"cannot write {name}: {why}" for name in (fifo, "the standard output")}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("reader", ["comes", "does not"])
+def test_the_reader_of_a_pipe_is_waited_for_until_a_signal(
+    bundle: Bundle, tmp_path: Path, reader: str
+) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    process = in_process_of_its_own(
+        "--camera", "demo", "--bundle", str(bundle.folder), "--frames", "9", "-o", str(fifo)
+    )
+    assert process.stderr is not None
+    killer = threading.Timer(PATIENCE_S, process.kill)
+    killer.start()
+    assert process.stderr.readline() == f"waiting for a reader of {fifo}\n"
+    killer.cancel()
+    if reader == "comes":
+        lines = fifo.read_text().splitlines()
+        assert [json.loads(line)["frame"] for line in lines] == list(range(9))
+    else:
+        process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=PATIENCE_S)
+    if reader == "comes":
+        assert (process.returncode, "9 frames, " in err) == (0, True)
+    else:
+        assert (process.returncode, err) == (130, "fishrt: interrupted.\n")
 
 
 def test_no_window_where_there_is_no_display(

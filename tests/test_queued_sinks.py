@@ -8,7 +8,7 @@ import tracemalloc
 import pytest
 from sink_items import PATIENCE_S, WatchedWorker, alarm, until, update
 
-from fishrt.errors import OutputError
+from fishrt.errors import OutputError, output_error
 from realtime.event import Event, EventKind
 from realtime.sinks.outbox import Outbox
 from realtime.sinks.peer import PeerSink
@@ -125,11 +125,20 @@ def test_without_an_outbox_a_failure_is_raised_also_to_a_loop_that_waits() -> No
         sink.close()
 
 
+def reader_gone() -> OutputError:
+    error = output_error("log", BrokenPipeError(errno.EPIPE, "broken pipe"))
+    error.__cause__ = BrokenPipeError(errno.EPIPE, "broken pipe")
+    return error
+
+
 @pytest.mark.parametrize("outbox", [None, Outbox()])
-def test_a_reader_who_left_ends_the_run_whatever_the_policy(outbox: Outbox | None) -> None:
+def test_a_reader_who_left_ends_the_run_whatever_the_policy_if_it_is_to(
+    outbox: Outbox | None,
+) -> None:
     worker = WatchedWorker()
-    worker.error = BrokenPipeError(errno.EPIPE, "broken pipe")
+    worker.error = reader_gone()
     sink = queued(worker, outbox=outbox)
+    sink.ends_with_reader = True
     sink.write(update(0))
     until(lambda: worker.closed)
     with pytest.raises(BrokenPipeError):
@@ -137,6 +146,19 @@ def test_a_reader_who_left_ends_the_run_whatever_the_policy(outbox: Outbox | Non
     with pytest.raises(BrokenPipeError):
         sink.close()
     assert outbox is None or told(outbox) == []
+
+
+def test_any_other_reader_who_left_is_a_failure_like_all() -> None:
+    worker, outbox = WatchedWorker(), Outbox()
+    worker.error = reader_gone()
+    sink = queued(worker, outbox=outbox)
+    sink.write(update(0))
+    until(lambda: worker.closed)
+    sink.write(update(1))
+    sink.close()
+    sentence = "cannot write log: its reader has left; keep it running, or write to a file"
+    assert told(outbox) == [(EventKind.SINK_FAILED, sentence)]
+    assert sink.report().error == f"{sentence}."
 
 
 def test_a_worker_that_hangs_at_the_end_is_given_up_and_said() -> None:
@@ -255,6 +277,22 @@ def test_a_peer_that_was_never_there_is_said_at_the_end() -> None:
     assert report.error == "osc://there is not reached: refused."
     assert (report.dropped, report.lost_events, worker.got) == (1, 1, [])
     assert [kind for kind, _ in told(outbox)] == [EventKind.SINK_FAILED]
+
+
+def test_a_peer_whose_pipe_breaks_is_named_and_ends_nothing() -> None:
+    worker, outbox = WatchedWorker(), Outbox()
+    worker.error = worker.unreachable = BrokenPipeError(errno.EPIPE, "Broken pipe")
+    sink = peer(worker, outbox)
+    until(lambda: sink._gone)
+    worker.unreachable = None  # as a plugin, whose object is made anew at once
+    sink.event(alarm(True))
+    until(lambda: worker.busy.is_set())
+    sink.write(update(0))
+    sink.close()
+    why = "osc://there failed (BrokenPipeError: [Errno 32] Broken pipe)"
+    assert told(outbox)[0] == (EventKind.SINK_FAILED, f"{why}; fishrt keeps trying")
+    report = sink.report()
+    assert (report.error, report.lost_events) == (f"{why}.", 1)
 
 
 def test_tries_become_rare(monkeypatch: pytest.MonkeyPatch) -> None:

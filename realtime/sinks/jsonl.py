@@ -2,11 +2,14 @@
 
 import contextlib
 import os
+import stat
 import sys
 from pathlib import Path
 
 from fishrt.errors import output_error
+from fishrt.storage import lock_file
 from realtime.event import Event
+from realtime.sinks.named_pipe import open_read
 from realtime.sinks.sink import refuse_existing
 from realtime.update import Update
 
@@ -22,6 +25,8 @@ class LineFile:
     """Writes lines to a file or to stdout, each line at once.
 
     Nothing is buffered in the process: whatever ends it, the file is whole to its last line.
+    Lines are appended: where somebody else empties the file, they go on at its beginning. As long
+    as it is open, no other run can write it.
     """
 
     def __init__(self, target: str, *, overwrite: bool = False) -> None:
@@ -32,7 +37,7 @@ class LineFile:
             overwrite: Whether an existing file may be replaced.
 
         Raises:
-            OutputError: If the file exists or cannot be written.
+            OutputError: If the file exists, cannot be written, or is being written already.
         """
         self._name = spoken_name(target)
         self._descriptor: int | None = None
@@ -43,8 +48,7 @@ class LineFile:
                 sys.stdout.flush()
                 self._descriptor = os.dup(sys.stdout.fileno())
             else:
-                flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-                self._descriptor = os.open(target, flags, 0o666)
+                self._descriptor = open_emptied(target)
         except OSError as error:
             raise output_error(self._name, error) from error
 
@@ -55,8 +59,7 @@ class LineFile:
             line: The line, without its line break.
 
         Raises:
-            OutputError: If it cannot be written.
-            BrokenPipeError: If whoever reads the standard output has left.
+            OutputError: If it cannot be written, or its reader has left.
         """
         if self._descriptor is None:
             return
@@ -64,8 +67,6 @@ class LineFile:
         try:
             while rest:  # the system may take less than a whole line at a time
                 rest = rest[os.write(self._descriptor, rest) :]
-        except BrokenPipeError:  # the reader has left, as `head` does; the command line knows
-            raise
         except OSError as error:
             self._take_back(len(whole) - len(rest))
             raise output_error(self._name, error) from error
@@ -84,6 +85,30 @@ class LineFile:
         if written and self._descriptor is not None:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, os.lseek(self._descriptor, -written, os.SEEK_CUR))
+
+
+def open_emptied(target: str) -> int:
+    """Opens a file to append to it, empty and locked; devices and pipes as they are.
+
+    Args:
+        target: Its path.
+
+    Returns:
+        Its descriptor.
+
+    Raises:
+        OutputError: If it is being written already, or is a pipe that nobody reads.
+        OSError: If it cannot be opened.
+    """
+    descriptor = open_read(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    try:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            lock_file(descriptor, target)  # first: it may be another run's
+            os.ftruncate(descriptor, 0)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 class JsonlSink:

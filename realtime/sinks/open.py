@@ -70,7 +70,9 @@ def make_sinks(options: LiveOptions, run: RunView, console: Console) -> list[Sin
             outbox.put(EventKind.WARNING, WITHOUT_PYAV)
         sinks += [open_peer(address, outbox, when_full) for address in options.to]
         for target in options.outputs:
-            sinks.append(open_log(target, options.overwrite, when_full, failures, outbox))
+            log = open_log(target, options.overwrite, when_full, failures, outbox)
+            log.ends_with_reader = options.only_to_stdout
+            sinks.append(log)
         if options.events is not None:
             sinks.append(open_event_log(options.events, options.overwrite, failures))
         if options.scores is not None:

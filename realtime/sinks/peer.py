@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from fishrt.errors import OutputError
 from realtime.event import Event, EventKind
 from realtime.sinks.outbox import Outbox
 from realtime.sinks.queued import Item, Item_contra, QueuedSink, WhenFull, Worker, as_output_error
@@ -60,7 +61,7 @@ class PeerSink(QueuedSink[Item]):
         self._told = outbox
         self._retry_s = FIRST_RETRY_S
         self._gone = False
-        self._unheard: Exception | None = None  # the failure since which nothing got through
+        self._unheard: OutputError | None = None  # the failure since which nothing got through
         super().__init__(name, peer, take, room, when_full, outbox, PEER_CLOSE_S)
 
     def event(self, event: Event) -> None:

@@ -1,6 +1,7 @@
 """A sink on a thread of its own, behind a queue with an end: it cannot slow the loop."""
 
 import enum
+import errno
 import threading
 import time
 from collections import deque
@@ -68,6 +69,10 @@ class QueuedSink(Generic[Item]):
 
     A worker that fails is closed and gets nothing more. With an outbox the failure is told there
     and the run goes on; without one, `write` and `close` raise it.
+
+    Attributes:
+        ends_with_reader: Whether the run ends without a word when the reader of this sink leaves,
+            as `head` does; to be set before the first frame.
     """
 
     def __init__(
@@ -93,6 +98,7 @@ class QueuedSink(Generic[Item]):
         """
         self.name = name
         self.dropped = 0
+        self.ends_with_reader = False
         self._worker = worker
         self._take = take
         self._room = room
@@ -105,7 +111,7 @@ class QueuedSink(Generic[Item]):
         self._closing = False
         self._deadline = 0.0  # of `finish`, by the monotonic clock
         self._given_up = False
-        self._error: Exception | None = None
+        self._error: OutputError | None = None
         self._lost_events = 0
         self._failures = 0
         self._thread = threading.Thread(target=self._run, name=f"fishrt-{name}", daemon=True)
@@ -116,7 +122,7 @@ class QueuedSink(Generic[Item]):
 
         Raises:
             OutputError: If the sink failed and there is no outbox to tell it.
-            BrokenPipeError: If whoever reads the output has left.
+            BrokenPipeError: If its reader has left, and the run is to end by that.
         """
         self._raise_failure()
         item = self._take(update)
@@ -169,13 +175,15 @@ class QueuedSink(Generic[Item]):
 
     @property
     def reader_left(self) -> bool:
-        """Whether whoever reads the output has left, which is no failure to speak of."""
-        return isinstance(self._error, BrokenPipeError)
+        """Whether the reader has left by whom the run ends, which is no failure to speak of."""
+        return self.ends_with_reader and is_reader_gone(self._error)
 
     # -- on the loop's thread ------------------------------------------------------------------
 
     def _raise_failure(self) -> None:
-        if self._error is not None and (self._outbox is None or self.reader_left):
+        if self.reader_left:  # the command line knows what it means
+            raise BrokenPipeError(errno.EPIPE, "the reader has left") from self._error
+        if self._error is not None and self._outbox is None:
             raise self._error
 
     def _accepts(self) -> bool:
@@ -267,13 +275,18 @@ class QueuedSink(Generic[Item]):
                 self._stop(error)
 
 
-def as_output_error(name: str, error: Exception) -> Exception:
-    """One sentence for whatever a worker threw; a reader who left stays what it is.
+def as_output_error(name: str, error: Exception) -> OutputError:
+    """One sentence for whatever a worker threw.
 
     Args:
         name: The sink.
         error: What it threw.
     """
-    if isinstance(error, OutputError | BrokenPipeError):
+    if isinstance(error, OutputError):
         return error
     return OutputError(f"{name} failed ({type(error).__name__}: {' '.join(str(error).split())}).")
+
+
+def is_reader_gone(error: Exception | None) -> bool:
+    """Whether a pipe could not be written because nobody reads it any more."""
+    return error is not None and isinstance(error.__cause__, BrokenPipeError)

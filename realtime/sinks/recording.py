@@ -115,9 +115,10 @@ class VideoRecording(Generic[Item]):
             height, width = picture.shape[:2]
             self._size = (even(width), even(height))
             self._before = self._clock(forecast)
-            self._video = open_video(self._path, self._fps, self._size)
+            # first: their lock keeps the video of another run from being written over
             self._timestamps = LineFile(str(timestamps_path(self._path)), overwrite=True)
             self._timestamps.write(",".join(COLUMNS))
+            self._video = open_video(self._path, self._fps, self._size)
         return self._video, self._timestamps
 
     def _check_space(self) -> None:
