@@ -52,7 +52,7 @@ def test_the_wheel_holds_all_that_runs(dist):
     assert {name for name in tracked(*PACKAGES) if (ROOT / name).exists()} <= names
     configs = {f"fishrt/{name}" for name in tracked("configs")}
     assert configs <= names
-    assert "fishrt/py.typed" in names
+    assert {f"{name}/py.typed" for name in PACKAGES} <= names
     others = {name.split("/")[0] for name in names} - {*PACKAGES}
     assert others == {f"fishrt-{__version__}.dist-info"}
 
