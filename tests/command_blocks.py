@@ -26,7 +26,6 @@ REASONS = {
     "network": "needs something from the network",
     "cluster": "needs several machines",
     "data": "needs files that no clone of this repository has",
-    "doctor": "ends with what this machine lacks; tests/test_doctor.py runs it",
     "slow": "takes long; other pages or tests run the commands with less, and of benchmarks a part",
 }
 COMMANDS = {"sh", "bash", "shell"}

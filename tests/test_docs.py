@@ -370,3 +370,52 @@ def test_the_config_in_extending_is_read() -> None:
         re.M | re.S,
     )
     assert Config.model_validate(yaml.safe_load(text)).model.dense == (16,)
+
+
+# where a command's options are described, all of them
+OPTIONS = {
+    "prepare": ("prepare.md",),
+    "simulate": ("simulate.md",),
+    "train": ("training.md",),
+    "import-checkpoint": ("import-checkpoint.md",),
+    "evaluate": ("evaluate.md",),
+    "export": ("export.md", "gpu.md"),
+    "parity": ("export.md",),
+    "live": ("live.md",),
+    "predict": ("predict.md",),
+    "bench": ("this-machine.md",),
+    "doctor": ("this-machine.md",),
+}
+
+
+@pytest.mark.parametrize("command", sorted(OPTIONS))
+def test_every_option_is_described(command: str) -> None:
+    text = "".join((ROOT / "docs" / name).read_text() for name in OPTIONS[command])
+    with GROUP.make_context("fishrt", [command], resilient_parsing=True) as context:
+        known = GROUP.get_command(context, command)
+        assert {*OPTIONS} == {*GROUP.list_commands(context)}
+    assert known is not None
+    for parameter in known.params:
+        longest = max(parameter.opts, key=len)
+        if longest.startswith("--") and longest != "--help":
+            assert re.search(rf"`[^`\n]*{longest}\b(?!-)", text), f"{command} {longest}"
+
+
+def test_every_module_that_a_reader_meets_is_in_the_reference() -> None:
+    """Those that examples import, and those that pages on extending fishrt name or import."""
+    listed = {
+        module
+        for page in (ROOT / "docs" / "api").glob("*.md")
+        for module in re.findall(r"^::: ([\w.]+)$", page.read_text(), re.M)
+    }
+    ours = r"(?:fishrt|training|export|realtime)"
+    met = set()
+    for script in (ROOT / "examples").glob("*.py"):
+        met |= {*re.findall(rf"^from ({ours}[\w.]*) import", script.read_text(), re.M)}
+    for name in ("extending.md", "sinks.md"):
+        text = (ROOT / "docs" / name).read_text()
+        met |= {*re.findall(rf"^from ({ours}[\w.]*) import", text, re.M)}
+        files = re.findall(rf"`({ours}/[\w/]+)\.py`", text)
+        met |= {file.replace("/", ".") for file in files}
+    assert len(met) > 20
+    assert met <= listed, met - listed
