@@ -318,9 +318,10 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / link.split("#")[0]).exists(), f"{page.name}: {link}"
 
 
-def test_the_picture_of_the_lanes_is_that_of_the_schedule() -> None:
-    drawn = runpy.run_path(str(ROOT / "docs" / "draw_lanes.py"))["draw"]()
-    assert (ROOT / "docs" / "images" / "lanes.svg").read_text() == drawn + "\n"
+@pytest.mark.parametrize("name", ["lanes", "burst"])
+def test_the_drawn_pictures_are_those_of_the_code(name: str) -> None:
+    drawn = runpy.run_path(str(ROOT / "docs" / f"draw_{name}.py"))["draw"]()
+    assert (ROOT / "docs" / "images" / f"{name}.svg").read_text() == drawn + "\n"
 
 
 def test_the_list_of_licences_is_complete() -> None:
