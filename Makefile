@@ -1,4 +1,5 @@
 # make install  installs what a user needs: forecasting, training, reports, export
+#                (more with EXTRAS=web,sinks)
 # make demo     installs what the demo needs and runs the live forecaster on the simulated tank
 # make test     installs everything and runs lint, types and tests
 # make docs     builds the documentation site in site/, and fails on any warning
@@ -13,7 +14,11 @@ DEMO_FRAMES ?= 1050
 
 .PHONY: install demo test lint docs licences clean demo-bundle
 
-install: $(VENV)/.user
+# each time anew, as EXTRAS may be others: make install EXTRAS=web,sinks
+install: | $(VENV)/.python
+	$(PIP) install -q -c constraints.txt -e '.[cpu,train,export$(EXTRAS:%=,%)]'
+	@$(MAKE) --no-print-directory window-or-headless
+	@touch $(VENV)/.demo
 	@echo "installed; in every new terminal: . $(VENV)/bin/activate"
 
 demo: $(VENV)/.demo
@@ -48,15 +53,10 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/.python
 	@$(MAKE) --no-print-directory window-or-headless
 	@touch $@
 
-$(VENV)/.user: pyproject.toml constraints.txt | $(VENV)/.python
-	$(PIP) install -q -c constraints.txt -e '.[cpu,train,export]'
-	@$(MAKE) --no-print-directory window-or-headless
-	@touch $@ $(VENV)/.demo
-
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/.python
 	$(PIP) install -q -c constraints.txt -e '.[cpu,train,export,dev]'
 	@$(MAKE) --no-print-directory window-or-headless
-	@touch $@ $(VENV)/.user $(VENV)/.demo
+	@touch $@ $(VENV)/.demo
 
 # opencv-python needs the system's libGL for its windows; a machine without it (a container, a
 # server) has no window to open either, and gets the same OpenCV without them

@@ -170,17 +170,24 @@ def test_commands_and_options_exist(page: Path) -> None:
 def test_a_folder_is_made_under_one_name_on_one_page() -> None:
     """Else who follows one page after another is refused, or trains on another page's frames."""
     made: dict[str, str] = {}
+
+    def note(where: str, words: list[str]) -> None:
+        if words[0] not in {"simulate", "prepare", "train", "import-checkpoint", "export"}:
+            return
+        if {"--overwrite", "--resume", "--strategy", "--sweep-storage"} & {*words}:
+            return
+        for option, value in pairwise(words):
+            if option in {"-o", "--output"}:
+                assert value not in made, f"{where}: {made[value]} makes {value}, too"
+                made[value] = where
+
     for page in pages():
         for block in blocks_of(page):
             for name, *words in commands_of(block.text) if block.is_commands else ():
-                if name != "fishrt" or words[0] not in {"simulate", "prepare", "train", "export"}:
-                    continue
-                if {"--overwrite", "--resume", "--strategy", "--sweep-storage"} & {*words}:
-                    continue
-                for option, value in pairwise(words):
-                    if option in {"-o", "--output"}:
-                        assert value not in made, f"{block}: {made[value]} makes {value}, too"
-                        made[value] = str(block)
+                if name == "fishrt":
+                    note(str(block), words)
+        for words in inline_commands(page):
+            note(page.name, words)
     assert "recordings/tank" in made
 
 
