@@ -5,6 +5,7 @@
     label_energy.npy    float64 (T - 1,), only where the labels come from a mended motion energy
     burst_label.npy     uint8 (T - 1 - horizon,)
     brightness.npy      float32 (T,), mean grey level of the camera picture, 0 .. 255
+    repeated.npy        int64 (N,), the frames that are the one before once more
     shift.npy           float64 (N, 4), camera shake twice a second: frame, dx, dy, response
     truth/*.npy         the true state of a simulation, frame by frame
     background.png      the background that was subtracted, if there is one
@@ -41,6 +42,7 @@ METADATA_FILE = "recording.yaml"
 MOTION_ENERGY_FILE = "motion_energy.npy"
 BURST_LABEL_FILE = "burst_label.npy"
 LABEL_ENERGY_FILE = "label_energy.npy"
+REPEATED_FILE = "repeated.npy"
 FORMAT = FolderFormat(
     name="recording",
     whole="a whole recording",
@@ -175,6 +177,12 @@ class Recording:
         if len(energy) != len(self.motion_energy):
             raise RecordingError(f"{mended} has another length than the recording; make it again.")
         return energy
+
+    @property
+    def repeated(self) -> frozenset[int]:
+        """The frames that are the one before once more, as their source was slower."""
+        path = self.folder / REPEATED_FILE
+        return frozenset(_load_array(path, np.int64).tolist()) if path.exists() else frozenset()
 
     @property
     def cuts(self) -> dict[int, Cut]:

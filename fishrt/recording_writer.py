@@ -178,7 +178,7 @@ class RecordingWriter:
             self._frames.append(self._previous)
         self._count += 1
 
-    def note(self, name: str, values: NDArray[Any]) -> None:
+    def note(self, name: str, values: ArrayLike) -> None:
         """Adds an entry to the notes of the layout that have this name.
 
         Args:

@@ -120,7 +120,7 @@ class LiveLoop:
         for evaluated in self._pipeline.push(
             captured.picture, placement, captured.interrupted, evaluate=evaluate
         ):
-            if not evaluated.repeated or self._shown is None:
+            if evaluated.picture is captured.picture or self._shown is None:
                 self._shown = captured
             self._hand_on(evaluated, self._shown, began if evaluate else None)
             if frame_limit is not None and self._stats.frames >= frame_limit:

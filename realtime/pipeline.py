@@ -106,7 +106,8 @@ class FramePipeline:
                 yield self._at(slot, self._picture, self._frame, repeated=True, evaluate=evaluate)
         frame = self._preprocessor(picture.image)
         self._picture, self._frame = picture, frame
-        yield self._at(placement.slot, picture, frame, repeated=False, evaluate=evaluate)
+        again = picture.repeated
+        yield self._at(placement.slot, picture, frame, repeated=again, evaluate=evaluate)
 
     def pass_over(self, placement: Placement) -> None:
         """Counts the frames of a picture without looking at it; later ones then fall in place."""

@@ -70,7 +70,9 @@ def bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="module")
 def recording(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recordings") / "noise"
-    return write_recording(folder, FRAMES, SOURCES, bundle.metadata.config.clip.geometry)
+    write_recording(folder, FRAMES, SOURCES, bundle.metadata.config.clip.geometry)
+    np.save(folder / "repeated.npy", np.array([20, 33]))
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +114,7 @@ def test_a_replayed_recording(
     said = assert_live_says_what_predict_says(fishrt, bundle, "--replay", recording, mode, tmp_path)
     clip = bundle.metadata.config.clip.geometry.frames
     assert len(said) == FRAMES
+    assert [line["frame"] for line in said if line["repeated"]] == [20, 33]
     for first, reason in ((0, "filling"), (14, "filling"), (25, "gap"), (45, "filling")):
         begun = [line["reason"] for line in said[first : first + clip - 1]]
         assert set(begun[: 3 if first == 25 else clip]) == {reason}

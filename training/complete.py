@@ -15,6 +15,7 @@ from fishrt.footage.measured import SourceFootage
 from fishrt.footage.policy import Keyframes
 from fishrt.footage.threshold import auto_threshold
 from fishrt.growing_array import GrowingArray
+from fishrt.held_motion import HeldMotion
 from fishrt.recording import (
     LABEL_ENERGY_FILE,
     KeyframePeaks,
@@ -138,19 +139,23 @@ def _mended(
     peaks: Sequence[PeriodicPeaks | None],
 ) -> StoredArray:
     """The motion energy that labels come from; kept as `label_energy.npy` where it differs."""
-    if not any(peaks):
+    repeated = np.asarray(writer.entries("repeated")[:], np.int64)
+    if not any(peaks) and not len(repeated):
         return energy
     mended = GrowingArray(writer.folder / LABEL_ENERGY_FILE, np.float64)
     for tally, peak in zip(tallies, peaks, strict=True):
         # the entry between two sources belongs to neither and is copied
-        own = energy.part(tally.first, tally.stop)
+        own, held = energy.part(tally.first, tally.stop), HeldMotion()
         for start in range(0, len(own), BLOCK):
             stop = min(start + BLOCK, len(own))
-            mended.extend(
+            block = (
                 own[start:stop]
                 if peak is None
                 else interpolate_peaks(own, peak.period, peak.phase, start, stop)
             )
+            frames = np.arange(start + 1, stop + 1) + tally.first  # to which the changes lead
+            borders = np.isin(frames, [*tally.gaps, tally.stop])
+            mended.extend(held.extend(block, np.isin(frames, repeated), borders))
     stored = mended.stored()
     mended.close()
     return stored

@@ -34,7 +34,7 @@ from training.record_source import record_source
 from training.source_reader import SourceReader, SourceTally, source_sha256
 
 MEASURED_TRACKS = {"brightness": (np.float32, ())}
-MEASURED_NOTES = {"shift": (np.float64, (4,))}
+MEASURED_NOTES = {"shift": (np.float64, (4,)), "repeated": (np.int64, ())}
 
 
 @dataclass(frozen=True)

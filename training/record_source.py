@@ -48,7 +48,7 @@ def record_source(
         return
     for seen, repeats in reader.frames():
         frame = preprocess.frame(seen.view)
-        writer.repeat(repeats)
+        repeat(writer, repeats)
         keep_example(writer, seen.view)
         note_shift(writer, writer.count, meter.push(reader.placed - 1, seen.view))
         writer.append(frame, brightness=seen.brightness)
@@ -56,7 +56,7 @@ def record_source(
 
 
 def _record_run(writer: RecordingWriter, reader: SourceReader, meter: ShakeMeter, run: Run) -> None:
-    writer.repeat(run.repeats)
+    repeat(writer, run.repeats)
     block, first, stop = run.block, run.entries.start, run.entries.stop
     for frame in EXAMPLE_FRAMES:
         if (entry := frame - writer.count + first) in run.entries:
@@ -86,6 +86,13 @@ def _after(
     if writer.due:
         keep_safe()
     progress(reader.tally.name, writer.count)
+
+
+def repeat(writer: RecordingWriter, times: int) -> None:
+    """Writes the last frame again, and notes which frames these are."""
+    for frame in range(writer.count, writer.count + times):
+        writer.note("repeated", np.int64(frame))
+    writer.repeat(times)
 
 
 def note_shift(writer: RecordingWriter, frame: int, shift: NDArray[np.float32] | None) -> None:

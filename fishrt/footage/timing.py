@@ -57,7 +57,10 @@ def _check_rate(footage: SourceFootage) -> list[Finding]:
     if frames and refitted > MAX_REFITTED * frames:
         rate = measured or declared or footage.fps
         if footage.repeated >= footage.surplus:
-            how = f"{footage.repeated} frames are the one before once more, without motion"
+            how = (
+                f"{footage.repeated} frames are the one before once more (labels take the change "
+                "before them to go on)"
+            )
         else:
             how = f"{footage.surplus} pictures were left out"
         return [

@@ -66,12 +66,15 @@ class SourceFrame:
             simulated tank, the monotonic clock for cameras and streams.
         cut: Why the picture does not follow the one before it, if the source knows that it does
             not; else None, and the timestamps tell.
+        repeated: Whether the source says that it is the picture before once more, because there
+            was none for its time.
     """
 
     image: NDArray[np.uint8]
     index: int
     timestamp: float
     cut: Cut | None = None
+    repeated: bool = False
 
 
 class VideoSource(Protocol):

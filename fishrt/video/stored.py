@@ -18,6 +18,7 @@ class StoredFrames:
         """Takes over a recording; its frames stay on disk until they are read."""
         self._frames = recording.frames
         self._cuts = recording.cuts
+        self._repeated = recording.repeated
         self._fps = recording.metadata.fps
         self._next = 0
         size = recording.metadata.width, recording.metadata.height
@@ -32,7 +33,7 @@ class StoredFrames:
         if timestamp is None:
             return None
         frame = np.array(self._frames[index])  # read from the disk here, in whatever thread this is
-        return SourceFrame(frame, index, timestamp, self._cuts.get(index))
+        return SourceFrame(frame, index, timestamp, self._cuts.get(index), index in self._repeated)
 
     def skip(self) -> float | None:
         """Passes over the next frame; its timestamp, or None at the end."""

@@ -143,7 +143,7 @@ class VideoReading:
         placement = self._resampler.push(picture.timestamp)
         before = self._pipeline.frames
         for evaluated in self._pipeline.push(picture, placement):
-            if not evaluated.repeated:
+            if evaluated.picture is picture:
                 own = before if placement.lost else before + placement.repeats
                 self._placed.append(Anchor(self._pictures, own))
             yield evaluated
@@ -184,6 +184,7 @@ class RecordingReading:
         self._recording = recording
         self._forecaster = forecaster
         self._memory = _frames_again(forecaster)
+        self._repeated = recording.repeated
         self._resets = {start: REASON_OF_CUT[cut] for start, cut in recording.cuts.items()}
         self._next = 0
 
@@ -205,7 +206,7 @@ class RecordingReading:
             self._next = index + 1
             picture = SourceFrame(frame, index, index / self._recording.metadata.fps)
             joined = because is None and index > anchor.frames
-            yield Evaluated(index, picture, frame, outcome, False, joined)
+            yield Evaluated(index, picture, frame, outcome, index in self._repeated, joined)
 
     def anchor(self) -> Anchor | None:
         """Where to begin to go on behind the last frame."""

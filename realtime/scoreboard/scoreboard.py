@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fishrt.footage_reference import FootageReference
+from fishrt.held_motion import HeldMotion
 from fishrt.motion import LabelRule
 from fishrt.motion_baselines import OnlineBaseline, algorithmic_baseline
 from fishrt.online_labels import LabelledLater
@@ -65,6 +66,7 @@ class Scoreboard:
         self._climatology = climatology
         self._window_frames = max(round(window_minutes * 60.0 * fps), 1)
         self._pairs = LabelledLater[_Said](rule)
+        self._held = HeldMotion()
         fitted = reference.baseline if reference is not None else None
         self._baseline_name = "published rule" if fitted is None else "fitted"
         self._baseline = OnlineBaseline(algorithmic_baseline if fitted is None else fitted)
@@ -83,7 +85,8 @@ class Scoreboard:
             first = not self._frames
             events = [_no_reference(forecast)] if first and self._compares_with_run else []
             said = self._take(forecast)
-            known = self._pairs.push(forecast.change, said)
+            moved = self._held.push(forecast.change, repeated=forecast.repeated)
+            known = self._pairs.push(moved, said)
             if known is not None:
                 events += self._settle(*known, wall=forecast.emit_time)
             self._rolling.forget_before(forecast.frame - self._pairs.delay)
