@@ -1,6 +1,8 @@
-# make demo   installs what the demo needs and runs the live forecaster on the simulated tank
-# make test   installs everything and runs lint, types and tests
-# make docs   builds the documentation site in site/, and fails on any warning
+# make install  installs what a user needs: forecasting, training, reports, export
+#                (more with EXTRAS=web,sinks)
+# make demo     installs what the demo needs and runs the live forecaster on the simulated tank
+# make test     installs everything and runs lint, types and tests
+# make docs     builds the documentation site in site/, and fails on any warning
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -10,7 +12,14 @@ TEST_WORKERS ?= 2
 # so many that there are 300 forecasts even where only every third frame can be forecast
 DEMO_FRAMES ?= 1050
 
-.PHONY: demo test lint docs licences clean demo-bundle
+.PHONY: install demo test lint docs licences clean demo-bundle
+
+# each time anew, as EXTRAS may be others: make install EXTRAS=web,sinks
+install: | $(VENV)/.python
+	$(PIP) install -q -c constraints.txt -e '.[cpu,train,export$(EXTRAS:%=,%)]'
+	@$(MAKE) --no-print-directory window-or-headless
+	@touch $(VENV)/.demo
+	@echo "installed; in every new terminal: . $(VENV)/bin/activate"
 
 demo: $(VENV)/.demo
 	@mkdir -p demo-output
@@ -33,8 +42,9 @@ licences: $(VENV)/.dev
 	$(BIN)/python docs/list_licences.py > docs/licences.md
 
 $(VENV)/.python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "fishrt needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "fishrt needs Python 3.11 to 3.13 (there is no TensorFlow 2.21 for later ones); \
+	try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 

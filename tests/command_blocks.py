@@ -25,7 +25,8 @@ REASONS = {
     "install": "changes the Python environment",
     "network": "needs something from the network",
     "cluster": "needs several machines",
-    "slow": "takes minutes to hours; the commands are run with small settings in other tests",
+    "data": "needs files that no clone of this repository has",
+    "slow": "takes long; other pages or tests run the commands with less, and of benchmarks a part",
 }
 COMMANDS = {"sh", "bash", "shell"}
 KEYS = {"not run", "with", "before", "add"}

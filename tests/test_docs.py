@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 from command_blocks import (
     COMMANDS,
     REASONS,
@@ -29,6 +30,7 @@ from command_blocks import (
 from typer.main import get_command
 
 from fishrt.cli import app, main
+from fishrt.config import Config
 from realtime.event import EventKind
 
 # programs of the system: that they exist is not for us to say
@@ -158,8 +160,46 @@ def test_commands_and_options_exist(page: Path) -> None:
             assert command in CHECKS or command in SYSTEM, f"{block}: what is {command}?"
             if command in CHECKS:
                 CHECKS[command](words)
+        for alternative in re.findall(r"^# (fishrt .+)$", block.text, re.M):
+            check_fishrt(alternative.split()[1:])
+        assert not re.search(r"\s[\w.]+=\[", block.text), f"{block}: zsh wants quotes around [ ]"
     for words in inline_commands(page):
         check_fishrt(words, whole=False)
+
+
+def test_a_folder_is_made_under_one_name_on_one_page() -> None:
+    """Else who follows one page after another is refused, or trains on another page's frames."""
+    made: dict[str, str] = {}
+
+    def note(where: str, words: list[str]) -> None:
+        if words[0] not in {"simulate", "prepare", "train", "import-checkpoint", "export"}:
+            return
+        if {"--overwrite", "--resume", "--strategy", "--sweep-storage"} & {*words}:
+            return
+        for option, value in pairwise(words):
+            if option in {"-o", "--output"}:
+                assert value not in made, f"{where}: {made[value]} makes {value}, too"
+                made[value] = where
+
+    for page in pages():
+        for block in blocks_of(page):
+            for name, *words in commands_of(block.text) if block.is_commands else ():
+                if name == "fishrt":
+                    note(str(block), words)
+        for words in inline_commands(page):
+            note(page.name, words)
+    assert "recordings/tank" in made
+
+
+def test_the_versions_of_python_are_the_same_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    listed = re.findall(r"Python :: 3\.(\d+)", " ".join(project["classifiers"]))
+    said = f"Python 3.{listed[0]} to 3.{listed[-1]}"
+    for name in ("README.md", "docs/first-forecast.md", "Makefile"):
+        assert said in (ROOT / name).read_text(), f"{name} does not say {said}"
+    assert project["requires-python"] == f">=3.{listed[0]}"
+    tried = f"(3, {listed[0]}) <= sys.version_info < (3, {int(listed[-1]) + 1})"
+    assert tried in (ROOT / "Makefile").read_text()
 
 
 class Reader:
@@ -285,9 +325,10 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / link.split("#")[0]).exists(), f"{page.name}: {link}"
 
 
-def test_the_picture_of_the_lanes_is_that_of_the_schedule() -> None:
-    drawn = runpy.run_path(str(ROOT / "docs" / "draw_lanes.py"))["draw"]()
-    assert (ROOT / "docs" / "images" / "lanes.svg").read_text() == drawn + "\n"
+@pytest.mark.parametrize("name", ["lanes", "burst"])
+def test_the_drawn_pictures_are_those_of_the_code(name: str) -> None:
+    drawn = runpy.run_path(str(ROOT / "docs" / f"draw_{name}.py"))["draw"]()
+    assert (ROOT / "docs" / "images" / f"{name}.svg").read_text() == drawn + "\n"
 
 
 def test_the_list_of_licences_is_complete() -> None:
@@ -320,3 +361,69 @@ def test_every_kind_of_event_and_no_other_is_in_the_table_of_events() -> None:
     cells = [line.split("|")[1] for line in table.splitlines()[2:]]
     listed = [kind for cell in cells for kind in re.findall(r"`([a-z-]+)`", cell)]
     assert sorted(listed) == sorted(kind.value for kind in EventKind)
+
+
+def test_the_table_of_settings_is_that_of_the_config() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    cells = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    listed = [setting for cell in cells for setting in re.findall(r"`(\w+\.\w+)`", cell)]
+    settings = [f"{part}.{key}" for part, keys in Config().model_dump().items() for key in keys]
+    assert sorted(listed) == sorted(settings)
+
+
+def test_the_config_in_extending_is_read() -> None:
+    (text,) = re.findall(
+        r"^cat > wide.yaml <<'END'\n(.+?)^END$",
+        (ROOT / "docs" / "extending.md").read_text(),
+        re.M | re.S,
+    )
+    assert Config.model_validate(yaml.safe_load(text)).model.dense == (16,)
+
+
+# where a command's options are described, all of them
+OPTIONS = {
+    "prepare": ("prepare.md",),
+    "simulate": ("simulate.md",),
+    "train": ("training.md",),
+    "import-checkpoint": ("import-checkpoint.md",),
+    "evaluate": ("evaluate.md",),
+    "export": ("export.md", "gpu.md"),
+    "parity": ("export.md",),
+    "live": ("live.md",),
+    "predict": ("predict.md",),
+    "bench": ("this-machine.md",),
+    "doctor": ("this-machine.md",),
+}
+
+
+@pytest.mark.parametrize("command", sorted(OPTIONS))
+def test_every_option_is_described(command: str) -> None:
+    text = "".join((ROOT / "docs" / name).read_text() for name in OPTIONS[command])
+    with GROUP.make_context("fishrt", [command], resilient_parsing=True) as context:
+        known = GROUP.get_command(context, command)
+        assert {*OPTIONS} == {*GROUP.list_commands(context)}
+    assert known is not None
+    for parameter in known.params:
+        longest = max(parameter.opts, key=len)
+        if longest.startswith("--") and longest != "--help":
+            assert re.search(rf"`[^`\n]*{longest}\b(?!-)", text), f"{command} {longest}"
+
+
+def test_every_module_that_a_reader_meets_is_in_the_reference() -> None:
+    """Those that examples import, and those that pages on extending fishrt name or import."""
+    listed = {
+        module
+        for page in (ROOT / "docs" / "api").glob("*.md")
+        for module in re.findall(r"^::: ([\w.]+)$", page.read_text(), re.M)
+    }
+    ours = r"(?:fishrt|training|export|realtime)"
+    met = set()
+    for script in (ROOT / "examples").glob("*.py"):
+        met |= {*re.findall(rf"^from ({ours}[\w.]*) import", script.read_text(), re.M)}
+    for name in ("extending.md", "sinks.md"):
+        text = (ROOT / "docs" / name).read_text()
+        met |= {*re.findall(rf"^from ({ours}[\w.]*) import", text, re.M)}
+        files = re.findall(rf"`({ours}/[\w/]+)\.py`", text)
+        met |= {file.replace("/", ".") for file in files}
+    assert len(met) > 20
+    assert met <= listed, met - listed

@@ -52,7 +52,7 @@ def test_the_wheel_holds_all_that_runs(dist):
     assert {name for name in tracked(*PACKAGES) if (ROOT / name).exists()} <= names
     configs = {f"fishrt/{name}" for name in tracked("configs")}
     assert configs <= names
-    assert "fishrt/py.typed" in names
+    assert {f"{name}/py.typed" for name in PACKAGES} <= names
     others = {name.split("/")[0] for name in names} - {*PACKAGES}
     assert others == {f"fishrt-{__version__}.dist-info"}
 
@@ -122,3 +122,16 @@ def test_container_files_are_sound(name):
         pytest.skip("hadolint is not installed")
     done = run(hadolint, "--failure-threshold", "warning", file)
     assert done.returncode == 0, done.stdout
+
+
+def test_make_install_takes_further_extras_and_mends_opencv():
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    command = ("make", "-n", "install", "VENV=nowhere")
+    for asked, extras in (
+        ((), "cpu,train,export"),
+        (("EXTRAS=web,osc",), "cpu,train,export,web,osc"),
+    ):
+        said = run(*command, *asked, cwd=ROOT).stdout
+        assert f"-e '.[{extras}]'" in said
+        assert said.index(extras) < said.index("opencv-python-headless")
