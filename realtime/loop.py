@@ -150,7 +150,7 @@ class LiveLoop:
     def _hand_on(self, evaluated: Evaluated, captured: Captured, began: float | None) -> None:
         """Says what there is to say about a frame; `began` is None if it was not evaluated."""
         self._stats.filled = self._pipeline.filled
-        latency_s = time.monotonic() - captured.monotonic
+        latency_s = time.monotonic() - captured.taken
         reason = self._reason(evaluated, latency_s)
         edge = self._alarm.push(evaluated.slot, evaluated.outcome.probability, reason)
         forecast = self._describe(evaluated, captured, latency_s, reason)
@@ -201,7 +201,7 @@ class LiveLoop:
             frame=evaluated.slot,
             source_frame=captured.picture.index,
             media_time=captured.picture.timestamp,
-            capture_time=captured.wall,
+            capture_time=captured.wall - (captured.monotonic - captured.taken),
             emit_time=time.time(),
             latency_ms=latency_s * 1000.0,
             probability=probability,

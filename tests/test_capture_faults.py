@@ -10,6 +10,7 @@ import tracemalloc
 from collections.abc import Sequence
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from scripted_camera import (
@@ -422,8 +423,6 @@ def test_a_size_that_changes_in_mid_stream_is_a_new_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The real camera class on a driver that changes its mind."""
-    import cv2
-
     opened = []
 
     class Driver:
@@ -461,6 +460,54 @@ def test_a_size_that_changes_in_mid_stream_is_a_new_connection(
     lost, back = drill.sink.events[:2]
     assert "the picture size of 0 changes from 30x10 to 30x20" in lost.text
     assert "with pictures of 30x20 instead of 30x10" in back.text
+
+
+# -- how old a forecast is ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("stamped_s", "least_ms"), [(0.08, 100.0), (None, 20.0)])
+def test_latency_counts_from_the_drivers_stamp_and_has_the_decoding_in_it(
+    monkeypatch: pytest.MonkeyPatch, stamped_s: float | None, least_ms: float
+) -> None:
+    class Driver:
+        """Decodes a picture in 20 ms, and stamps it before it can be taken, or not at all."""
+
+        def __init__(self, *_: object) -> None:
+            self.taken = 0
+            self.came = time.monotonic()
+
+        def isOpened(self) -> bool:
+            return True
+
+        def getBackendName(self) -> str:
+            return "V4L2"
+
+        def get(self, name: int) -> float:
+            if name == cv2.CAP_PROP_POS_MSEC and stamped_s is not None:
+                return 1000.0 * (self.came - stamped_s)
+            return FPS if name == cv2.CAP_PROP_FPS else 0.0
+
+        def grab(self) -> bool:
+            self.taken += 1
+            time.sleep(0.005)
+            self.came = time.monotonic()
+            return True
+
+        def retrieve(self) -> tuple[bool, np.ndarray]:
+            time.sleep(0.02)
+            return True, np.full((10, 30, 3), self.taken, np.uint8)
+
+        def release(self) -> None:
+            pass
+
+    monkeypatch.setattr(cv2, "VideoCapture", Driver)
+    drill = Drill(SimpleNamespace(open=lambda: open_source("0")))  # type: ignore[arg-type]
+    assert drill.loop.run(lambda: False, 12) is LoopEnd.FRAME_LIMIT
+    drill.capture.stop()
+    for line in drill.sink.lines:
+        assert line.latency_ms >= least_ms  # 1 to 3 where only the loop's share counted
+        elapsed_ms = 1000.0 * (line.emit_time - line.capture_time)
+        assert elapsed_ms == pytest.approx(line.latency_ms, abs=5.0)
 
 
 # -- times that are wrong ----------------------------------------------------------------------

@@ -198,6 +198,28 @@ def test_pictures_of_a_camera_carry_its_drivers_time(driver: FakeDriver) -> None
     assert times == pytest.approx([50.0 + (k + 1) / 30 - 0.03 for k in range(5)])
 
 
+def test_the_age_of_a_picture_counts_from_its_drivers_stamp(driver: FakeDriver) -> None:
+    source = open_source("0")
+    for _ in range(5):
+        frame = source.read()
+        assert frame is not None
+        assert frame.arrived is not None
+        assert frame.arrived - frame.age_s == pytest.approx(frame.timestamp)
+        assert 0.03 <= frame.age_s < 0.06
+
+
+def test_without_a_stamp_that_can_be_trusted_it_counts_from_the_arrival(
+    driver: FakeDriver,
+) -> None:
+    driver.backend = "AVFOUNDATION"
+    frame = open_source("0").read()
+    assert frame is not None
+    assert (frame.arrived, frame.age_s) == (pytest.approx(50.0 + 1 / 30 + 0.01), 0.0)
+    clock = DeviceClock()
+    assert [clock.stamp(5.0, 5.01), clock.stamp(1.0, 5.04), clock.stamp(5.05, 5.06)]
+    assert clock.age_s == 0.0
+
+
 def test_other_backends_are_stamped_on_arrival(driver: FakeDriver) -> None:
     driver.backend = "AVFOUNDATION"
     frame = open_source("0").read()

@@ -464,6 +464,24 @@ def test_a_file_that_lags_its_own_time_says_by_how_much(monkeypatch: pytest.Monk
     capture.stop()
 
 
+def test_pictures_of_the_simulated_camera_are_as_old_as_they_are_overdue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = own_clock(monkeypatch)
+
+    class Slow(ScriptedSource):
+        def read(self) -> SourceFrame | None:
+            clock.now += 0.3  # to draw a picture takes longer than the 0.1 s that it is shown
+            return super().read()
+
+    capture = Capture(Slow([0.0, 0.1, 0.2], SourceKind.DEMO))
+    capture.start()
+    taken = [capture.get(PATIENCE_S) for _ in range(3)]
+    ages = [each.monotonic - each.taken for each in taken if each]
+    assert ages == pytest.approx([0.0, 0.2, 0.4])
+    capture.stop()
+
+
 # -- late forecasts ----------------------------------------------------------------------------
 
 

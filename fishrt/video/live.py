@@ -52,8 +52,8 @@ class _LiveCapture:
         if first is None:
             capture.release()
             raise SourceError(unopened)
-        self._first: tuple[NDArray[np.uint8], float] | None = first
-        self.info = describe(kind, name, capture, first[0], finished=False)
+        self._first: SourceFrame | None = first
+        self.info = describe(kind, name, capture, first.image, finished=False)
         self.ended_early = None  # a live source that stops raises `SourceError` instead
 
     def read(self) -> SourceFrame | None:
@@ -68,17 +68,16 @@ class _LiveCapture:
             return None
         if picture is None:
             raise SourceError(self._stopped)
-        image, timestamp = picture
-        check_size(self.info, self._index, image)
+        check_size(self.info, self._index, picture.image)
         self._index += 1
-        return SourceFrame(image, self._index - 1, timestamp)
+        return replace(picture, index=self._index - 1)
 
     def close(self) -> None:
         """Lets go of the device or connection; may be called more than once."""
         self._closed = True
         self._capture.release()
 
-    def _next_picture(self) -> tuple[NDArray[np.uint8], float] | None:
+    def _next_picture(self) -> SourceFrame | None:
         for _ in range(DAMAGED_IN_A_ROW):
             try:
                 if not self._capture.grab():
@@ -88,13 +87,15 @@ class _LiveCapture:
             except cv2.error:
                 continue
             if image is not None:
-                return image, self._stamp(arrived)
+                return self._stamped(image, arrived)
         return None
 
-    def _stamp(self, arrived: float) -> float:
+    def _stamped(self, image: NDArray[np.uint8], arrived: float) -> SourceFrame:
         if self._clock is None:
-            return arrived
-        return self._clock.stamp(self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0, arrived)
+            return SourceFrame(image, 0, arrived, arrived=arrived)
+        sent = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
+        timestamp = self._clock.stamp(sent, arrived)
+        return SourceFrame(image, 0, timestamp, arrived=arrived, age_s=self._clock.age_s)
 
 
 class Camera(_LiveCapture):

@@ -66,12 +66,17 @@ class SourceFrame:
             simulated tank, the monotonic clock for cameras and streams.
         cut: Why the picture does not follow the one before it, if the source knows that it does
             not; else None, and the timestamps tell.
+        arrived: When the picture came, before it was decoded as far as that can be told, in
+            seconds on the monotonic clock; None where pictures wait for us.
+        age_s: How old it was by then, as far as the source knows; else 0.
     """
 
     image: NDArray[np.uint8]
     index: int
     timestamp: float
     cut: Cut | None = None
+    arrived: float | None = None
+    age_s: float = 0.0
 
 
 class VideoSource(Protocol):

@@ -17,10 +17,14 @@ class StreamClock:
     taken for that of a free way, and what comes later than that was held up: its time is its own
     stamp plus the least delay. Stamps count once they have kept step with our clock for two
     stretches of three seconds, and no longer when they do not grow or are more than a second off.
+
+    Attributes:
+        age_s: How old the last picture was when it came, as far as is known.
     """
 
     def __init__(self) -> None:
         """Starts on trial."""
+        self.age_s = 0.0
         self._sent_before = -float("inf")
         self._restart()
 

@@ -162,7 +162,9 @@ class Capture:
             self._wait_for(link, picture.timestamp)
         if link is not self._link:
             return  # left behind, and another link has its place
-        picture = replace(picture, index=self._first_index + picture.index)
+        picture = replace(
+            picture, index=self._first_index + picture.index, arrived=self._arrived(picture)
+        )
         self._next_index = picture.index + 1
         self._hand_over(Captured(picture, time.monotonic(), time.time()))
 
@@ -174,6 +176,12 @@ class Capture:
         self._behind_s = max(-ahead, 0.0)
         if ahead > 0:
             link.wait(ahead)
+
+    def _arrived(self, picture: SourceFrame) -> float | None:
+        """When a picture came; those of a tank that plays a camera come when they are due."""
+        if self._paced and self.policy is Policy.KEEP_UP and self._start is not None:
+            return self._start + picture.timestamp
+        return picture.arrived
 
     def _hand_over(self, captured: Captured) -> None:
         if self.policy is Policy.KEEP_UP:
