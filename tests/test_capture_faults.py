@@ -34,6 +34,7 @@ from fishrt.video.request import CameraRequest
 from realtime.capture import Capture, Captured, Pace, Policy, link
 from realtime.capture import capture as capture_module
 from realtime.capture.retry import FIRST_WAIT_S, LONGEST_WAIT_S, STEADY_S, Retry
+from realtime.capture.watch import PictureWatch
 from realtime.capture.watched import resampler_of, watched_capture
 from realtime.event import Event, EventKind
 from realtime.keeping_up import CATCH_UP_S, MAX_LAG_S
@@ -508,6 +509,41 @@ def test_latency_counts_from_the_drivers_stamp_and_has_the_decoding_in_it(
         assert line.latency_ms >= least_ms  # 1 to 3 where only the loop's share counted
         elapsed_ms = 1000.0 * (line.emit_time - line.capture_time)
         assert elapsed_ms == pytest.approx(line.latency_ms, abs=5.0)
+
+
+def test_a_stream_that_lags_is_late_and_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime.capture.watch.LAG_FOR_S", 0.0)
+    ages = [0.0] * 20 + [100.0] * 40 + [0.0] * 20
+    connection = Connection(moving(at(*range(80))), then="ends", ages=ages)
+    drill = Drill(ScriptedCamera(connection, kind=SourceKind.URL)).to_the_end()
+    assert drill.frames == list(range(80))
+    assert drill.reasons == FILLING + [None] * 15 + ["late"] * 40 + [None] * 20
+    assert all(line.probability is not None for line in drill.sink.lines[CLIP:])  # no skipping
+    assert all(1e5 <= line.latency_ms < 1.2e5 for line in drill.sink.lines[20:60])
+    assert drill.told == [EventKind.WARNING, EventKind.WARNING]
+    late, again = drill.sink.events
+    assert late.text.startswith("pictures come 100.0 s late")
+    assert again.text == "pictures come in time again"
+
+
+def test_only_a_lag_that_stays_is_an_event() -> None:
+    watch = PictureWatch()
+
+    moments = itertools.count()
+
+    def events_of(*parts: tuple[float, float]) -> list[str]:
+        events: list[Event] = []
+        for seconds, age_s in parts:
+            for _ in range(round(seconds * FPS)):
+                now = next(moments) / FPS
+                picture = SourceFrame(grey(1), 0, now, arrived=now, age_s=age_s)
+                events += watch.push(Captured(picture, now, now))
+        return [event.text[:21] for event in events]
+
+    assert events_of((5, 0.01), (1.9, 1.6), (5, 0.01), (1.9, 1.6), (1, 0.01)) == []
+    assert events_of((600, 1.6)) == ["pictures come 1.6 s l"]
+    assert events_of((1.9, 0.01), (60, 1.6)) == []
+    assert events_of((600, 0.01)) == ["pictures come in time"]
 
 
 # -- times that are wrong ----------------------------------------------------------------------
