@@ -546,6 +546,44 @@ def test_only_a_lag_that_stays_is_an_event() -> None:
     assert events_of((600, 0.01)) == ["pictures come in time"]
 
 
+def test_a_stall_of_our_own_is_no_silence_of_the_camera(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped_s = [0.0]  # for how long the process was
+    clock = SimpleNamespace(time=time.time, monotonic=lambda: time.monotonic() + stopped_s[0])
+    monkeypatch.setattr("realtime.capture.capture.time", clock)
+    hung = Connection(moving(at(*range(5))), then="hangs")
+    capture = Drill(ScriptedCamera(hung, kind=SourceKind.URL)).capture
+    assert hung.hanging.wait(PATIENCE_S)
+    while capture.get(0.0) is not None:
+        pass
+    stopped_s[0] += 30.0
+    capture.get(0.0)
+    capture.get(0.0)
+    assert not capture.lost
+    for _ in range(3):  # but it is if it stays silent
+        stopped_s[0] += 0.9
+        capture.get(0.0)
+    assert capture.lost
+    hung.release.set()
+    capture.stop()
+
+
+@pytest.mark.parametrize("paused_s", [1.5, 3.0])
+def test_a_pause_is_no_low_rate(paused_s: float) -> None:
+    """Pictures that this machine did not take for a while say nothing about the light."""
+    times = [*steps((200, 30.0))]
+    times += [times[-1] + paused_s + time for time in steps((300, 30.0))]
+    drill = Drill(ScriptedCamera(Connection(moving(times), then="ends"))).to_the_end()
+    assert drill.told == []
+    assert drill.stats.snapshot().lost == pytest.approx(30 * paused_s, abs=1)
+    assert drill.stats.snapshot().camera_fps == pytest.approx(30, abs=0.1)
+
+
+def test_a_camera_that_is_very_slow_is_told_all_the_same() -> None:
+    drill = Drill(ScriptedCamera(Connection(moving(steps((20, 0.7))), then="ends")))
+    drill.to_the_end()
+    assert drill.told == [EventKind.RATE]
+
+
 # -- times that are wrong ----------------------------------------------------------------------
 
 

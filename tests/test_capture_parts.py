@@ -137,6 +137,21 @@ def test_what_a_decoder_held_back_at_the_beginning_does_no_harm() -> None:
     assert frames_lost(stamps[300:]) == 0
 
 
+@pytest.mark.parametrize("stalled_s", [1.2, 3.0, 6.0])
+def test_what_comes_in_a_burst_after_a_stall_has_its_places(stalled_s: float) -> None:
+    pairs = sent_and_arrived(seconds=60, jitter_s=0.002)
+    stalled = slice(900, 900 + round(30 * stalled_s))
+    ready = pairs[stalled, 1][-1] + 0.01 * np.arange(1, round(30 * stalled_s) + 1)
+    pairs[stalled, 1] = ready  # decoded at 100 frames/s when it goes on
+    pairs[:, 1] = np.maximum.accumulate(pairs[:, 1])
+    assert frames_lost(pairs[210:, 1]) > 30 * stalled_s - 10
+    stamps = stamps_of(pairs)
+    assert frames_lost(stamps[210:]) == 0
+    assert np.diff(stamps[210:]).max() < 0.05
+    # and how old they were is known
+    assert ages_of(pairs)[900] == pytest.approx(stalled_s, abs=0.1)
+
+
 def ages_of(pairs: np.ndarray) -> np.ndarray:
     clock = StreamClock()
     ages = []
