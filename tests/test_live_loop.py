@@ -94,6 +94,7 @@ class ListSink:
     def __init__(self, fail_at: int | None = None) -> None:
         self.lines: list[Forecast] = []
         self.levels: list[int] = []
+        self.waited: list[float] = []
         self.events: list[Event] = []
         self.closed = 0
         self._fail_at = fail_at
@@ -103,6 +104,7 @@ class ListSink:
             raise OutputError("the sink is full.")
         self.lines.append(update.forecast)
         self.levels.append(int(update.picture.flat[0]))
+        self.waited.append(update.waited_s)
 
     def event(self, event: Event) -> None:
         self.events.append(event)
