@@ -2,22 +2,32 @@
 
     python -m benchmarks.soak --minutes 30
     python -m benchmarks.soak --minutes 2 --bundle demo
+    python -m benchmarks.soak --minutes 2 --bundle demo --stream h264 --size 1024
 
 Runs `fishrt live --camera demo` in a process of its own, with a log, and looks at that process's
 memory once a second. Without --bundle it makes a stream bundle of the published size with random
 weights: what the network computes does not change how long it takes.
+
+With --stream the pictures come over the network instead, from a process of its own on this machine
+(`benchmarks/picture_server.py`), as motion JPEG or H.264. Then the row also says how long it was
+from sending a picture to its forecast, decoding and all, by the sender's own log.
 """
 
 import argparse
+import contextlib
 import json
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 PAGE_BYTES = 4096
 FPS = 30
@@ -25,6 +35,8 @@ EARLY_S, LATE_S = (30.0, 60.0), 30.0
 """Memory at the beginning is the median of the second half of the first minute, and at the end that
 of the last half minute."""
 LONGEST_STOP_S = 60.0
+LONGEST_START_S = 120.0  # in which the server encodes its clip
+SETTLED_FRAMES = 10 * FPS  # after so many a stream flows evenly
 
 
 @dataclass(frozen=True)
@@ -78,19 +90,66 @@ def published_stream_bundle(folder: Path) -> Path:
     return bundle
 
 
-def soak(bundle: str, minutes: float, log: Path) -> tuple[dict[str, Any], list[Memory]]:
-    """Runs `fishrt live` on the simulated tank to its end.
+@contextlib.contextmanager
+def served(codec: str, size: int, sent: Path) -> Iterator[str]:
+    """A network camera on this machine for as long as the block takes.
+
+    Args:
+        codec: `mjpeg` or `h264`.
+        size: Pictures are so many pixels wide and high.
+        sent: File for when it sent each picture.
+
+    Yields:
+        Its address.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    arguments = [codec, str(size), str(port), str(sent)]
+    server = subprocess.Popen([sys.executable, "-m", "benchmarks.picture_server", *arguments])
+    try:
+        deadline = time.monotonic() + LONGEST_START_S
+        while server.poll() is None and time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        server.kill()
+        server.wait()
+
+
+def sent_to_forecast_ms(log: Path, sent: Path) -> tuple[float, float, float]:
+    """Median, 99th percentile and maximum of what it took from sending to the forecast."""
+    sent_at = [float(line) for line in sent.read_text().split()]
+    lines = [json.loads(line) for line in log.read_text().splitlines()[SETTLED_FRAMES:]]
+    took = [
+        1000.0 * (line["emit_time"] - sent_at[line["source_frame"]])
+        for line in lines
+        if not line["repeated"] and line["source_frame"] < len(sent_at)
+    ]
+    if not took:
+        raise SystemExit("this run was too short to say when pictures were sent.")
+    p50, p99 = np.percentile(took, [50, 99])
+    return float(p50), float(p99), max(took)
+
+
+def soak(
+    bundle: str, minutes: float, log: Path, camera: str = "demo"
+) -> tuple[dict[str, Any], list[Memory]]:
+    """Runs `fishrt live` to its end.
 
     Args:
         bundle: Folder or name of the bundle.
         minutes: How long.
         log: File for the forecasts.
+        camera: Its source, by default the simulated tank.
 
     Returns:
         The summary as `--json` prints it, and the memory once a second.
     """
     command = [
-        *(sys.executable, "-m", "fishrt.cli", "live", "--camera", "demo", "--bundle", bundle),
+        *(sys.executable, "-m", "fishrt.cli", "live", "--camera", camera, "--bundle", bundle),
         *("--frames", str(round(minutes * 60 * FPS)), "--output", str(log), "--overwrite"),
         *("--no-window", "--json"),
     ]
@@ -128,8 +187,13 @@ def early_and_late(memory: list[Memory]) -> tuple[float, float]:
     return statistics.median(early or late), statistics.median(late)  # a short run has no growth
 
 
-def row(name: str, summary: dict[str, Any], memory: list[Memory]) -> str:
-    """The table of one row."""
+def row(
+    name: str,
+    summary: dict[str, Any],
+    memory: list[Memory],
+    sent_ms: tuple[float, float, float] | None = None,
+) -> str:
+    """The table of one row; `sent_ms` as `sent_to_forecast_ms` gives it."""
     figures = summary["figures"]
     latency, work = figures["latency"], figures["work"]
     early, late = early_and_late(memory)
@@ -145,6 +209,8 @@ def row(name: str, summary: dict[str, Any], memory: list[Memory]) -> str:
         "memory, first minute and end (MB)": f"{early:.1f}, {late:.1f}",
         "growth (MB)": f"{late - early:+.1f}",
     }
+    if sent_ms is not None:
+        cells["sent to forecast p50, p99, max (ms)"] = ", ".join(f"{ms:.1f}" for ms in sent_ms)
     lines = (cells, ["---"] * len(cells), cells.values())
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
@@ -154,13 +220,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--bundle", help="Default: published size, stream, random weights.")
+    parser.add_argument("--stream", choices=("mjpeg", "h264"), help="Default: no network.")
+    parser.add_argument("--size", type=int, default=1024, help="Of the stream's pictures.")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         bundle = options.bundle or str(published_stream_bundle(folder))
         name = options.bundle or "published size, stream"
-        summary, memory = soak(bundle, options.minutes, folder / "log.jsonl")
-    print(row(name, summary, memory))
+        log, sent, sent_ms = folder / "log.jsonl", folder / "sent.txt", None
+        if options.stream:
+            name += f", {options.stream} {options.size}x{options.size}"
+            with served(options.stream, options.size, sent) as url:
+                summary, memory = soak(bundle, options.minutes, log, url)
+            sent_ms = sent_to_forecast_ms(log, sent)
+        else:
+            summary, memory = soak(bundle, options.minutes, log)
+    print(row(name, summary, memory, sent_ms))
 
 
 if __name__ == "__main__":

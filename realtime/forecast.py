@@ -26,7 +26,7 @@ class Forecast:
         frame: Index at the model's rate, from 0; lost frames have an index but no line.
         source_frame: Index of the picture in the source, from 0.
         media_time: The picture's time on the source's own clock, in seconds.
-        capture_time: When the picture was taken over from the source, in Unix seconds.
+        capture_time: When the picture was taken, as far as is known, in Unix seconds.
         emit_time: When the forecast was ready, in Unix seconds.
         latency_ms: From capture to emission, in milliseconds, by the monotonic clock.
         probability: That a burst starts within the model's horizon, 0 .. 1, or None.

@@ -150,14 +150,16 @@ class LiveLoop:
     def _hand_on(self, evaluated: Evaluated, captured: Captured, began: float | None) -> None:
         """Says what there is to say about a frame; `began` is None if it was not evaluated."""
         self._stats.filled = self._pipeline.filled
-        latency_s = time.monotonic() - captured.monotonic
+        now = time.monotonic()
+        latency_s, waited_s = now - captured.taken, now - captured.monotonic
         reason = self._reason(evaluated, latency_s)
         edge = self._alarm.push(evaluated.slot, evaluated.outcome.probability, reason)
         forecast = self._describe(evaluated, captured, latency_s, reason)
         work_ms = None if began is None else (time.perf_counter() - began) * 1000.0
         self._stats.count(forecast, work_ms)
         scored = self._scoring.push(forecast, evaluated.frame) if self._scoring else UNSCORED
-        self._outlets.write(Update(forecast, captured.picture.image, evaluated.frame, scored.truth))
+        image = captured.picture.image
+        self._outlets.write(Update(forecast, image, evaluated.frame, scored.truth, waited_s))
         for event in (*self._alarm_events(forecast, edge), *scored.events):
             self._outlets.tell(event)
 
@@ -201,7 +203,7 @@ class LiveLoop:
             frame=evaluated.slot,
             source_frame=captured.picture.index,
             media_time=captured.picture.timestamp,
-            capture_time=captured.wall,
+            capture_time=captured.wall - (captured.monotonic - captured.taken),
             emit_time=time.time(),
             latency_ms=latency_s * 1000.0,
             probability=probability,

@@ -30,12 +30,15 @@ class Update:
         picture: The camera's picture, uint8 `(H, W)` grey or `(H, W, 3)` BGR; must not be changed.
         frame: uint8 `(height, width)`, preprocessed, what the model sees; must not be changed.
         truth: The label that this frame made known, or None.
+        waited_s: Seconds from taking the picture over to the forecast: what this machine is behind.
+            The forecast's latency also has what the picture took to come here.
     """
 
     forecast: Forecast
     picture: NDArray[np.uint8]
     frame: NDArray[np.uint8]
     truth: Truth | None = None
+    waited_s: float = 0.0
 
 
 NO_PICTURE: NDArray[np.uint8] = np.empty((0, 0), np.uint8)

@@ -1,6 +1,7 @@
 """A camera that does what a script says: pictures, failures, reads that hang, new connections."""
 
 import threading
+import time as clock
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -41,6 +42,7 @@ class Connection:
         late: A picture that a read gives that hung, once it is released.
         endless: Whether it then goes on with that picture for ever.
         fps: What the driver declares.
+        ages: How old each picture is when it comes; of the others nothing is known.
     """
 
     pictures: Sequence[tuple[float, Image]]
@@ -48,6 +50,7 @@ class Connection:
     late: tuple[float, Image] | None = None
     endless: bool = False
     fps: float | None = FPS
+    ages: Sequence[float] = ()
     release: threading.Event = field(default_factory=threading.Event)
     hanging: threading.Event = field(default_factory=threading.Event)
     closed: int = 0
@@ -72,7 +75,11 @@ class ScriptedSource:
     def _play(self) -> Iterator[SourceFrame | None]:
         script, index = self._connection, 0
         for time, image in script.pictures:
-            yield SourceFrame(image, index, time)
+            if index < len(script.ages):
+                arrived, age_s = clock.monotonic(), script.ages[index]
+                yield SourceFrame(image, index, time, arrived=arrived, age_s=age_s)
+            else:
+                yield SourceFrame(image, index, time)
             index += 1
         if script.then == "hangs":
             script.hanging.set()

@@ -10,6 +10,7 @@ import tracemalloc
 from collections.abc import Sequence
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from scripted_camera import (
@@ -33,6 +34,7 @@ from fishrt.video.request import CameraRequest
 from realtime.capture import Capture, Captured, Pace, Policy, link
 from realtime.capture import capture as capture_module
 from realtime.capture.retry import FIRST_WAIT_S, LONGEST_WAIT_S, STEADY_S, Retry
+from realtime.capture.watch import PictureWatch
 from realtime.capture.watched import resampler_of, watched_capture
 from realtime.event import Event, EventKind
 from realtime.keeping_up import CATCH_UP_S, MAX_LAG_S
@@ -422,8 +424,6 @@ def test_a_size_that_changes_in_mid_stream_is_a_new_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The real camera class on a driver that changes its mind."""
-    import cv2
-
     opened = []
 
     class Driver:
@@ -461,6 +461,128 @@ def test_a_size_that_changes_in_mid_stream_is_a_new_connection(
     lost, back = drill.sink.events[:2]
     assert "the picture size of 0 changes from 30x10 to 30x20" in lost.text
     assert "with pictures of 30x20 instead of 30x10" in back.text
+
+
+# -- how old a forecast is ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("stamped_s", "least_ms"), [(0.08, 100.0), (None, 20.0)])
+def test_latency_counts_from_the_drivers_stamp_and_has_the_decoding_in_it(
+    monkeypatch: pytest.MonkeyPatch, stamped_s: float | None, least_ms: float
+) -> None:
+    class Driver:
+        """Decodes a picture in 20 ms, and stamps it before it can be taken, or not at all."""
+
+        def __init__(self, *_: object) -> None:
+            self.taken = 0
+            self.came = time.monotonic()
+
+        def isOpened(self) -> bool:
+            return True
+
+        def getBackendName(self) -> str:
+            return "V4L2"
+
+        def get(self, name: int) -> float:
+            if name == cv2.CAP_PROP_POS_MSEC and stamped_s is not None:
+                return 1000.0 * (self.came - stamped_s)
+            return FPS if name == cv2.CAP_PROP_FPS else 0.0
+
+        def grab(self) -> bool:
+            self.taken += 1
+            time.sleep(0.005)
+            self.came = time.monotonic()
+            return True
+
+        def retrieve(self) -> tuple[bool, np.ndarray]:
+            time.sleep(0.02)
+            return True, np.full((10, 30, 3), self.taken, np.uint8)
+
+        def release(self) -> None:
+            pass
+
+    monkeypatch.setattr(cv2, "VideoCapture", Driver)
+    drill = Drill(SimpleNamespace(open=lambda: open_source("0")))  # type: ignore[arg-type]
+    assert drill.loop.run(lambda: False, 12) is LoopEnd.FRAME_LIMIT
+    drill.capture.stop()
+    for line in drill.sink.lines:
+        assert line.latency_ms >= least_ms  # 1 to 3 where only the loop's share counted
+        elapsed_ms = 1000.0 * (line.emit_time - line.capture_time)
+        assert elapsed_ms == pytest.approx(line.latency_ms, abs=5.0)
+
+
+def test_a_stream_that_lags_is_late_and_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime.capture.watch.LAG_FOR_S", 0.0)
+    ages = [0.0] * 20 + [100.0] * 40 + [0.0] * 20
+    connection = Connection(moving(at(*range(80))), then="ends", ages=ages)
+    drill = Drill(ScriptedCamera(connection, kind=SourceKind.URL)).to_the_end()
+    assert drill.frames == list(range(80))
+    assert drill.reasons == FILLING + [None] * 15 + ["late"] * 40 + [None] * 20
+    assert all(line.probability is not None for line in drill.sink.lines[CLIP:])  # no skipping
+    assert all(1e5 <= line.latency_ms < 1.2e5 for line in drill.sink.lines[20:60])
+    assert max(drill.sink.waited) < PATIENCE_S  # it is not this machine that is behind
+    assert drill.told == [EventKind.WARNING, EventKind.WARNING]
+    late, again = drill.sink.events
+    assert late.text.startswith("pictures come 100.0 s late")
+    assert again.text == "pictures come in time again"
+
+
+def test_only_a_lag_that_stays_is_an_event() -> None:
+    watch = PictureWatch()
+
+    moments = itertools.count()
+
+    def events_of(*parts: tuple[float, float]) -> list[str]:
+        events: list[Event] = []
+        for seconds, age_s in parts:
+            for _ in range(round(seconds * FPS)):
+                now = next(moments) / FPS
+                picture = SourceFrame(grey(1), 0, now, arrived=now, age_s=age_s)
+                events += watch.push(Captured(picture, now, now))
+        return [event.text[:21] for event in events]
+
+    assert events_of((5, 0.01), (1.9, 1.6), (5, 0.01), (1.9, 1.6), (1, 0.01)) == []
+    assert events_of((600, 1.6)) == ["pictures come 1.6 s l"]
+    assert events_of((1.9, 0.01), (60, 1.6)) == []
+    assert events_of((600, 0.01)) == ["pictures come in time"]
+
+
+def test_a_stall_of_our_own_is_no_silence_of_the_camera(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped_s = [0.0]  # for how long the process was
+    clock = SimpleNamespace(time=time.time, monotonic=lambda: time.monotonic() + stopped_s[0])
+    monkeypatch.setattr("realtime.capture.capture.time", clock)
+    hung = Connection(moving(at(*range(5))), then="hangs")
+    capture = Drill(ScriptedCamera(hung, kind=SourceKind.URL)).capture
+    assert hung.hanging.wait(PATIENCE_S)
+    while capture.get(0.0) is not None:
+        pass
+    stopped_s[0] += 30.0
+    capture.get(0.0)
+    capture.get(0.0)
+    assert not capture.lost
+    for _ in range(3):  # but it is if it stays silent
+        stopped_s[0] += 0.9
+        capture.get(0.0)
+    assert capture.lost
+    hung.release.set()
+    capture.stop()
+
+
+@pytest.mark.parametrize("paused_s", [1.5, 3.0])
+def test_a_pause_is_no_low_rate(paused_s: float) -> None:
+    """Pictures that this machine did not take for a while say nothing about the light."""
+    times = [*steps((200, 30.0))]
+    times += [times[-1] + paused_s + time for time in steps((300, 30.0))]
+    drill = Drill(ScriptedCamera(Connection(moving(times), then="ends"))).to_the_end()
+    assert drill.told == []
+    assert drill.stats.snapshot().lost == pytest.approx(30 * paused_s, abs=1)
+    assert drill.stats.snapshot().camera_fps == pytest.approx(30, abs=0.1)
+
+
+def test_a_camera_that_is_very_slow_is_told_all_the_same() -> None:
+    drill = Drill(ScriptedCamera(Connection(moving(steps((20, 0.7))), then="ends")))
+    drill.to_the_end()
+    assert drill.told == [EventKind.RATE]
 
 
 # -- times that are wrong ----------------------------------------------------------------------
@@ -754,6 +876,7 @@ def test_memory_does_not_grow_with_the_frames() -> None:
         drill.loop._take(taken, None)
         drill.sink.lines.clear()
         drill.sink.levels.clear()
+        drill.sink.waited.clear()
 
     for number in range(1, 400):
         push(number)

@@ -94,6 +94,7 @@ class ListSink:
     def __init__(self, fail_at: int | None = None) -> None:
         self.lines: list[Forecast] = []
         self.levels: list[int] = []
+        self.waited: list[float] = []
         self.events: list[Event] = []
         self.closed = 0
         self._fail_at = fail_at
@@ -103,6 +104,7 @@ class ListSink:
             raise OutputError("the sink is full.")
         self.lines.append(update.forecast)
         self.levels.append(int(update.picture.flat[0]))
+        self.waited.append(update.waited_s)
 
     def event(self, event: Event) -> None:
         self.events.append(event)
@@ -461,6 +463,24 @@ def test_a_file_that_lags_its_own_time_says_by_how_much(monkeypatch: pytest.Monk
     capture.start()
     capture._link.join(PATIENCE_S)
     assert capture.behind_s == pytest.approx(2 * 0.3 - 0.2)
+    capture.stop()
+
+
+def test_pictures_of_the_simulated_camera_are_as_old_as_they_are_overdue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = own_clock(monkeypatch)
+
+    class Slow(ScriptedSource):
+        def read(self) -> SourceFrame | None:
+            clock.now += 0.3  # to draw a picture takes longer than the 0.1 s that it is shown
+            return super().read()
+
+    capture = Capture(Slow([0.0, 0.1, 0.2], SourceKind.DEMO))
+    capture.start()
+    taken = [capture.get(PATIENCE_S) for _ in range(3)]
+    ages = [each.monotonic - each.taken for each in taken if each]
+    assert ages == pytest.approx([0.0, 0.2, 0.4])
     capture.stop()
 
 

@@ -25,16 +25,27 @@ PATIENCE_S = 60.0  # for other processes on a busy machine
 class Server:
     """A network camera that can be switched off and on again."""
 
-    def __init__(self, way: str) -> None:
+    def __init__(self, way: str, *arguments: object) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        self.url = f"{way}://127.0.0.1:{self.port}" + ("/live" if way == "http" else "")
-        self._way = way
+        self.url = f"tcp://127.0.0.1:{self.port}"
+        if way != "tcp":
+            self.url = f"http://127.0.0.1:{self.port}/live"
+        self._arguments = [way, str(self.port), *map(str, arguments)]
         self._process: subprocess.Popen[bytes] | None = None
 
     def restore(self) -> None:
-        command = [sys.executable, str(SERVER), self._way, str(self.port)]
+        command = [sys.executable, str(SERVER), *self._arguments]
         self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+
+    def await_listening(self) -> None:
+        """Waits until it listens, which a server that takes but one caller is not asked."""
+        while not self.url.startswith("tcp"):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.05)
+        time.sleep(2.0)
 
     def cut(self) -> None:
         if self._process is not None:
@@ -71,14 +82,7 @@ def test_a_stream_that_is_cut_and_restored_is_recovered_without_a_restart(
     def valid_after(frame: int) -> Callable[[], bool]:
         return lambda: any(line["valid"] and line["frame"] > frame for line in lines())
 
-    while True:  # the server takes a moment to listen, and tcp takes only one caller
-        if server.url.startswith("tcp"):
-            time.sleep(2.0)
-            break
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", server.port)) == 0:
-                break
-        time.sleep(0.05)
+    server.await_listening()
     options = ["--bundle", str(bundle.folder), "--output", str(log)]
     with said.open("w") as stderr:
         process = subprocess.Popen(

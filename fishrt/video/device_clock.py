@@ -17,11 +17,13 @@ class DeviceClock:
 
     Attributes:
         trusted: Whether the driver's stamps have been plausible so far.
+        age_s: How old the last picture was when it came; 0 where its stamp does not count.
     """
 
     def __init__(self) -> None:
         """Starts with trust."""
         self.trusted = True
+        self.age_s = 0.0
         self._before = -float("inf")
 
     def stamp(self, device: float, arrived: float) -> float:
@@ -34,4 +36,5 @@ class DeviceClock:
         delay = arrived - device
         self.trusted &= -ROUNDING_S <= delay <= LONGEST_DELAY_S and device > self._before
         self._before = device
+        self.age_s = max(delay, 0.0) if self.trusted else 0.0
         return device if self.trusted else arrived

@@ -68,6 +68,9 @@ class SourceFrame:
             not; else None, and the timestamps tell.
         repeated: Whether the source says that it is the picture before once more, because there
             was none for its time.
+        arrived: When the picture came, before it was decoded as far as that can be told, in
+            seconds on the monotonic clock; None where pictures wait for us.
+        age_s: How old it was by then, as far as the source knows; else 0.
     """
 
     image: NDArray[np.uint8]
@@ -75,6 +78,8 @@ class SourceFrame:
     timestamp: float
     cut: Cut | None = None
     repeated: bool = False
+    arrived: float | None = None
+    age_s: float = 0.0
 
 
 class VideoSource(Protocol):

@@ -1,6 +1,7 @@
 """Capture: what the loop asks for the next picture, whatever becomes of the camera."""
 
 import contextlib
+import math
 import queue
 import threading
 import time
@@ -19,6 +20,9 @@ from realtime.forecast import Reason
 # No picture for so long, or for so many intervals of a very slow camera: the camera is lost.
 LOST_AFTER_S = 2.0
 LOST_AFTER_INTERVALS = 4.0
+# The loop asks several times a second. If it has not for so long, it was this machine that stood
+# still (a stopped process, a frozen virtual machine), and the camera's silence counts from then on.
+STALL_S = 1.0
 # A read that has not returned by then hangs for good: longer than OpenCV's own time-outs (5 s for
 # streams, 10 s for cameras), which are left to do their work. Opening takes longer.
 HANG_LIMIT_S = 12.0
@@ -79,6 +83,8 @@ class Capture:
         self._left: list[Link] = []  # threads that hang in a driver
         self._retry = Retry()
         self._lost_at: float | None = None  # the last sign of life before the loss
+        self._asked_at: float | None = None  # when the loop asked last
+        self._stalled_until = -math.inf
         self._events: list[Event] = []
         self._start: float | None = None
         self._first_index = 0
@@ -162,7 +168,9 @@ class Capture:
             self._wait_for(link, picture.timestamp)
         if link is not self._link:
             return  # left behind, and another link has its place
-        picture = replace(picture, index=self._first_index + picture.index)
+        picture = replace(
+            picture, index=self._first_index + picture.index, arrived=self._arrived(picture)
+        )
         self._next_index = picture.index + 1
         self._hand_over(Captured(picture, time.monotonic(), time.time()))
 
@@ -174,6 +182,12 @@ class Capture:
         self._behind_s = max(-ahead, 0.0)
         if ahead > 0:
             link.wait(ahead)
+
+    def _arrived(self, picture: SourceFrame) -> float | None:
+        """When a picture came; those of a tank that plays a camera come when they are due."""
+        if self._paced and self.policy is Policy.KEEP_UP and self._start is not None:
+            return self._start + picture.timestamp
+        return picture.arrived
 
     def _hand_over(self, captured: Captured) -> None:
         if self.policy is Policy.KEEP_UP:
@@ -213,6 +227,9 @@ class Capture:
     ) -> Captured | None:
         """Notices that the camera is lost, opens it again, and notices that it is back."""
         link, now = self._link, time.monotonic()
+        if self._asked_at is not None and now - self._asked_at > STALL_S:
+            self._stalled_until = now
+        self._asked_at = now
         if not self.lost and self._is_silent(link, now):
             self._lose(link, now)
         if not self.lost:
@@ -233,7 +250,8 @@ class Capture:
     def _is_silent(self, link: Link, now: float) -> bool:
         interval_s = 1.0 / self.info.declared_fps if self.info.declared_fps else 0.0
         limit_s = max(LOST_AFTER_S, LOST_AFTER_INTERVALS * interval_s)
-        return link.failure is not None or link.waiting_s(now) > limit_s
+        silent_s = min(link.waiting_s(now), now - self._stalled_until)
+        return link.failure is not None or silent_s > limit_s
 
     def _lose(self, link: Link, now: float) -> None:
         self.losses += 1

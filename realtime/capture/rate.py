@@ -6,6 +6,9 @@ from collections import deque
 
 WINDOW_S = 5.0  # over which the rate is measured
 FEWEST_S = 2.0  # before that it is not told
+# A pause so long is no rate: something stalled, maybe this machine, and measuring begins anew.
+HOLE_S = 1.0
+HOLE_INTERVALS = 10.0  # for sources that are slow as such
 # Slower than this share of the rate that is wanted is too slow; right again above the other.
 SLOW_SHARE = 0.9
 RIGHT_SHARE = 0.95
@@ -14,7 +17,8 @@ RIGHT_SHARE = 0.95
 class RateMeter:
     """Pictures a second over the last five seconds.
 
-    Pictures are counted by their index, so those that this machine had no room for count too.
+    Pictures are counted by their index, so those that this machine had no room for count too. What
+    came before a pause of more than a second, and of ten intervals, does not.
     """
 
     def __init__(self) -> None:
@@ -34,9 +38,19 @@ class RateMeter:
         """
         if not math.isfinite(timestamp) or (self._seen and timestamp <= self._seen[-1][1]):
             return
+        if self._is_hole(index, timestamp):
+            self._seen.clear()
         self._seen.append((index, timestamp))
         while timestamp - self._seen[0][1] > WINDOW_S:
             self._seen.popleft()
+
+    def _is_hole(self, index: int, timestamp: float) -> bool:
+        if len(self._seen) < 2:
+            return False
+        (first, start), (last, end) = self._seen[0], self._seen[-1]
+        interval = (end - start) / max(last - first, 1)
+        pause = (timestamp - end) / max(index - last, 1)
+        return pause > max(HOLE_S, HOLE_INTERVALS * interval)
 
     @property
     def fps(self) -> float | None:

@@ -7,8 +7,10 @@ from realtime.capture.captured import Captured
 from realtime.capture.frozen import FrozenWatch
 from realtime.capture.rate import RateWatch, Turn
 from realtime.event import Event, EventKind
+from realtime.keeping_up import MAX_LAG_S
 
 BLACK_LEVEL = 16  # of 255: no pixel of a black picture is brighter
+LAG_FOR_S = 2.0  # pictures that are late, or on time again, for so long are worth an event
 
 
 class PictureWatch:
@@ -26,6 +28,8 @@ class PictureWatch:
         self._rate = RateWatch(wanted_fps) if wanted_fps else None
         self._freeze = FrozenWatch(frozen_after_s) if frozen_after_s else None
         self._frozen_s = 0.0
+        self._lags = False
+        self._lag_turns: float | None = None
 
     @property
     def fps(self) -> float | None:
@@ -43,6 +47,7 @@ class PictureWatch:
             self._rate.meter.restart()
         if self._freeze:
             self._freeze.restart()
+        self._lag_turns = None
 
     def push(self, captured: Captured) -> list[Event]:
         """Takes the next picture and says what happened."""
@@ -60,7 +65,23 @@ class PictureWatch:
                 fps = self._rate.meter.fps or 0.0
                 told = _slow if turn is Turn.SLOW else _right
                 events.append(told(captured.wall, fps, self._rate.wanted))
-        return events
+        return events + self._look_at_age(captured)
+
+    def _look_at_age(self, captured: Captured) -> list[Event]:
+        """Says once that pictures come too late for any forecast, and once that they no longer do.
+
+        A stall that is over within two seconds is told by the forecasts that are late.
+        """
+        age_s = captured.picture.age_s
+        if (age_s > MAX_LAG_S) is self._lags:
+            self._lag_turns = None
+            return []
+        if self._lag_turns is None:
+            self._lag_turns = captured.monotonic
+        if captured.monotonic - self._lag_turns < LAG_FOR_S:
+            return []
+        self._lags, self._lag_turns = not self._lags, None
+        return [_late(captured.wall, age_s) if self._lags else _on_time(captured.wall)]
 
 
 def _frozen(wall: float, same_s: float, image: NDArray[np.uint8]) -> Event:
@@ -91,3 +112,16 @@ def _slow(wall: float, fps: float, wanted: float) -> Event:
 def _right(wall: float, fps: float, wanted: float) -> Event:
     text = f"the camera gives {fps:.1f} frames a second again"
     return Event(EventKind.RATE_RIGHT, wall, text, values={"fps": fps, "wanted_fps": wanted})
+
+
+def _late(wall: float, age_s: float) -> Event:
+    text = (
+        f"pictures come {age_s:.1f} s late: forecasts from them are too old to act on and are "
+        "withheld; check the network and the camera; if it does not pass, start both the camera "
+        "and this command anew"
+    )
+    return Event(EventKind.WARNING, wall, text, values={"age_s": age_s})
+
+
+def _on_time(wall: float) -> Event:
+    return Event(EventKind.WARNING, wall, "pictures come in time again")

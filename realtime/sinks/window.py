@@ -10,7 +10,6 @@ import cv2
 from fishrt.display import display_exists
 from fishrt.errors import OutputError
 from realtime.event import Event
-from realtime.forecast import Forecast
 from realtime.overlay import Overlay
 from realtime.stats import StatsSnapshot
 from realtime.update import Update
@@ -21,7 +20,7 @@ ESCAPE = 27
 LISTEN_S = 0.1  # how often keys are heard while no frame comes
 PROBE = f"import cv2; cv2.namedWindow({TITLE!r})"
 PROBE_TIMEOUT_S = 20.0  # importing OpenCV takes a second or two on a busy machine
-MAX_AGE_MS = 100.0  # a picture older than this is not drawn: forecasts go first
+MAX_WAIT_S = 0.1  # a picture that waited longer than this is not drawn: forecasts go first
 REDRAW_S = 0.2  # but even then the window is drawn so often, or it would look frozen
 NO_WINDOW = (
     "no window can be opened here; run with --no-window, or on a machine with a display and an "
@@ -55,7 +54,7 @@ class WindowSink:
         forecast = update.forecast
         self._overlay.observe(forecast)
         try:
-            if self._is_due(forecast):
+            if self._is_due(update):
                 cv2.imshow(TITLE, self._overlay.draw(forecast, update.picture, self._snapshot()))
                 self._drawn = time.monotonic()
             self._listen()  # at every frame, drawn or not
@@ -80,8 +79,8 @@ class WindowSink:
         """Events are not drawn."""
         del event
 
-    def _is_due(self, forecast: Forecast) -> bool:
-        on_time = forecast.latency_ms <= MAX_AGE_MS or forecast.repeated
+    def _is_due(self, update: Update) -> bool:
+        on_time = update.waited_s <= MAX_WAIT_S or update.forecast.repeated
         return not self._opened or on_time or time.monotonic() - self._drawn > REDRAW_S
 
     def close(self) -> None:
