@@ -13,11 +13,12 @@ from fishrt.events import DecisionRule
 from fishrt.preprocess import Preprocessor
 from fishrt.video import VideoSource, open_source
 from realtime.alarm import wished_rule
-from realtime.backends import stepper_maker
+from realtime.backends import Backend, stepper_maker
 from realtime.budget import Budget, fit_lanes, fit_stream
 from realtime.camera_settings import camera_preprocessor
 from realtime.capture import Capture, Pace, Policy, policy_of
 from realtime.capture.watched import resampler_of, watched_capture
+from realtime.fewer_lanes import LanesOnDemand
 from realtime.lanes import CarriedState, ExactLanes, Forecaster
 from realtime.loop import LiveLoop, LoopEnd
 from realtime.modes import checked_mode
@@ -258,6 +259,9 @@ def make_forecaster(
         return CarriedState(stepper, geometry), budget
     every = options.every or (1 if fps is None else None)
     stepper, budget = fit_lanes(make_stepper, geometry, fps or clip.fps, every)
+    # on a GPU a step takes hardly less with fewer lanes, and its memory may hold no second one
+    if options.every is None and fps is not None and options.backend is Backend.CPU:
+        return LanesOnDemand(stepper, geometry, budget.every, make_stepper), budget
     return ExactLanes(stepper, geometry, budget.every), budget
 
 
