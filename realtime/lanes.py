@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fishrt.clip import ClipGeometry
 from realtime.forecast import Reason
 from realtime.stepper import KeepsStates, States, Stepper
+from realtime.wording import every_so_many
 
 
 @dataclass(frozen=True)
@@ -221,6 +222,10 @@ class ExactLanes:
         """Frames from one forecast to the next."""
         return self.schedule.every
 
+    def describe(self) -> str:
+        """What computes forecasts, and how often, in a few words for a person."""
+        return f"{self._stepper.describe()}, a forecast at {every_so_many(self.every)}"
+
     @property
     def thinnings(self) -> tuple[int, ...]:
         """By what `thin` can make forecasts rarer, in order."""
@@ -294,6 +299,10 @@ class CarriedState:
     def every(self) -> int:
         """Frames from one forecast to the next."""
         return self._every
+
+    def describe(self) -> str:
+        """What computes forecasts, and how often, in a few words for a person."""
+        return f"{self._stepper.describe()}, carried on, a forecast at {every_so_many(self.every)}"
 
     @property
     def thinnings(self) -> tuple[int, ...]:

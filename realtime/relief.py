@@ -9,7 +9,7 @@ from realtime.budget import BUDGET_SHARE
 from realtime.event import Event, EventKind
 from realtime.fewer_lanes import LanesOnDemand
 from realtime.keeping_up import Work
-from realtime.wording import ordinal
+from realtime.wording import every_so_many
 
 STOP_OTHERS = "stop other programs, or use a smaller model or a faster machine"
 
@@ -72,16 +72,16 @@ class Relief:
         fitting = [choice for choice in choices if work.computing_s * choice.share <= room_s]
         self.exhausted = not fitting
         now = self._forecaster.every if self._forecaster is not None else 1
-        place = "every frame" if now == 1 else f"every {ordinal(now)} frame"
-        text = f"this machine is too slow for a forecast at {place} beside its other work"
+        often = every_so_many(now)
+        text = f"this machine is too slow for a forecast at {often} beside its other work"
         if choices:
             choice = fitting[0] if fitting else min(choices, key=lambda choice: choice.share)
             text += f"; from now on there is one every {choice.every} frames"
             self._take(choice)
             now = choice.every
         if not fitting:
-            often = "even that may be too often" if choices else "most forecasts are withheld"
-            text += f", and {often}{self._why_no_lanes()}; {STOP_OTHERS}"
+            outcome = "even that may be too often" if choices else "most forecasts are withheld"
+            text += f", and {outcome}{self._why_no_lanes()}; {STOP_OTHERS}"
         elif self._lanes is None:
             text += f"; for more of them {STOP_OTHERS}"
         return _warning(text, work, every=float(now))

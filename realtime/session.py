@@ -19,7 +19,7 @@ from realtime.camera_settings import camera_preprocessor
 from realtime.capture import Capture, Pace, Policy, policy_of
 from realtime.capture.watched import resampler_of, watched_capture
 from realtime.fewer_lanes import LanesOnDemand
-from realtime.lanes import CarriedState, ExactLanes, Forecaster
+from realtime.lanes import CarriedState, ExactLanes
 from realtime.loop import LiveLoop, LoopEnd
 from realtime.modes import checked_mode
 from realtime.options import LiveOptions
@@ -92,7 +92,7 @@ def run_live(
     session = _open_session(options, say)
     sinks = session.outlets.sinks
     with StopRequest() as request, closing(session.capture, sinks):
-        budget, loop = _put_together(session, console)
+        budget, forecaster, loop = _put_together(session, console)
         try:
             end = loop.run(_stop_asked(request, sinks), options.frames)
         finally:
@@ -108,6 +108,7 @@ def run_live(
         sinks=reports,
         interrupted=request.received and end is LoopEnd.STOPPED,
         note=session.source.ended_early if end is LoopEnd.SOURCE_ENDED else None,
+        computed_by=forecaster.describe(),
     )
     done(summary)
     raise_sink_failure(reports)
@@ -145,7 +146,9 @@ def _open_session(options: LiveOptions, say: Say) -> _Session:
     )
 
 
-def _put_together(session: _Session, console: Console) -> tuple[Budget, LiveLoop]:
+def _put_together(
+    session: _Session, console: Console
+) -> tuple[Budget, ExactLanes | CarriedState, LiveLoop]:
     """Starts the capture, measures the work of a frame, and opens the sinks, in this order."""
     options, source, capture = session.options, session.source, session.capture
     fps = session.bundle.metadata.config.clip.fps
@@ -156,6 +159,7 @@ def _put_together(session: _Session, console: Console) -> tuple[Budget, LiveLoop
     )
     # not before the backend is open: a failure must leave no empty log, which a retry refuses
     _open_sinks(session, console)
+    session.say(f"computed by {forecaster.describe()}.")
     session.say(budget.sentence(capture.policy, paced=is_paced(options, source)))
     if source.info.is_live:
         capture.discard()
@@ -170,7 +174,7 @@ def _put_together(session: _Session, console: Console) -> tuple[Budget, LiveLoop
         session.rule,
         session.scoreboard,
     )
-    return budget, loop
+    return budget, forecaster, loop
 
 
 def _open_sinks(session: _Session, console: Console) -> None:
@@ -240,7 +244,7 @@ def make_scoreboard(bundle: Bundle) -> Scoreboard:
 
 def make_forecaster(
     bundle: Bundle, mode: TrainMode, options: LiveOptions, fps: float | None
-) -> tuple[Forecaster, Budget]:
+) -> tuple[ExactLanes | CarriedState, Budget]:
     """Makes the forecaster, with a stride that fits the budget unless one was asked for.
 
     Args:
