@@ -8,7 +8,7 @@ window starts in it.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fishrt.clip import ClipGeometry
 from realtime.forecast import Reason
 from realtime.stepper import KeepsStates, States, Stepper
+from realtime.wording import every_so_many
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,19 @@ class LaneSchedule:
         """Whether every frame has the same work, rather than some frames all of it."""
         return math.gcd(self.frames_per_step, self.every) == 1
 
+    @property
+    def phases(self) -> int:
+        """Phases that have work."""
+        return self.frames_per_step // math.gcd(self.frames_per_step, self.every)
+
+    def thinned(self, factor: int) -> "LaneSchedule":
+        """The schedule with every `factor`-th of the forecasts; a factor of `phases` alone.
+
+        Whole phases are left out. What is left starts, advances and finishes the same lanes at the
+        same frames, so that it can take over in the middle of a run.
+        """
+        return replace(self, every=self.every * factor)
+
     def at(self, frame: int) -> LaneStep | None:
         """What to do when `frame` (from 0 after a reset) has arrived, or None for nothing."""
         begin = frame - (self.frames_per_step - 1)  # first frame of the time step ending here
@@ -204,6 +218,24 @@ class ExactLanes:
         self.reset()
 
     @property
+    def every(self) -> int:
+        """Frames from one forecast to the next."""
+        return self.schedule.every
+
+    def describe(self) -> str:
+        """What computes forecasts, and how often, in a few words for a person."""
+        return f"{self._stepper.describe()}, a forecast at {every_so_many(self.every)}"
+
+    @property
+    def thinnings(self) -> tuple[int, ...]:
+        """By what `thin` can make forecasts rarer, in order."""
+        return factors(self.schedule.phases)
+
+    def thin(self, factor: int) -> None:
+        """Leaves every `factor`-th forecast; those windows go on as if nothing had happened."""
+        self.schedule = self.schedule.thinned(factor)
+
+    @property
     def filled(self) -> int:
         """Consecutive frames in the window by now, at most those of a whole clip."""
         return min(self._count, self._clip_frames)
@@ -260,7 +292,26 @@ class CarriedState:
         self._clip_frames = geometry.frames
         self._frames_per_step = geometry.frames_per_step
         self._ring = FrameRing(geometry)
+        self._every = 1
         self.reset()
+
+    @property
+    def every(self) -> int:
+        """Frames from one forecast to the next."""
+        return self._every
+
+    def describe(self) -> str:
+        """What computes forecasts, and how often, in a few words for a person."""
+        return f"{self._stepper.describe()}, carried on, a forecast at {every_so_many(self.every)}"
+
+    @property
+    def thinnings(self) -> tuple[int, ...]:
+        """By what `thin` can make forecasts rarer, in order."""
+        return factors(self._frames_per_step // self._every)
+
+    def thin(self, factor: int) -> None:
+        """Leaves every `factor`-th forecast; each phase has a state of its own, and some rest."""
+        self._every *= factor
 
     @property
     def filled(self) -> int:
@@ -279,6 +330,9 @@ class CarriedState:
         self._count += 1
         if self._count < self._frames_per_step:
             return Outcome(None, self._because)
+        if (self._count - self._frames_per_step) % self._every:
+            whole = self._count >= self._clip_frames
+            return Outcome(None, Reason.SKIPPED if whole else self._because)
         probability = self._stepper.step(time_step, (self._count - 1) % self._frames_per_step)
         if self._count < self._clip_frames:
             return Outcome(None, self._because)
@@ -301,6 +355,11 @@ class CarriedState:
         """Carries these states on."""
         if isinstance(self._stepper, KeepsStates):
             self._stepper.restore(states)
+
+
+def factors(number: int) -> tuple[int, ...]:
+    """The whole numbers above 1 that go into another, in order."""
+    return tuple(factor for factor in range(2, number + 1) if number % factor == 0)
 
 
 def outcome_of(probability: float) -> Outcome:

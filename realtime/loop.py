@@ -15,8 +15,9 @@ from realtime.alarm import Alarm
 from realtime.capture import Capture, Captured, Policy
 from realtime.event import Event, EventKind
 from realtime.forecast import Forecast, Reason
-from realtime.keeping_up import MAX_LAG_S, KeepUp
+from realtime.keeping_up import MAX_LAG_S, KeepUp, Work
 from realtime.pipeline import Evaluated, FramePipeline
+from realtime.relief import Relief
 from realtime.scoring import UNSCORED, Scoring
 from realtime.sinks.outlets import Outlets
 from realtime.stats import LiveStats
@@ -66,6 +67,7 @@ class LiveLoop:
         self._alarm = Alarm(rule)
         self._scoring = scoring
         self._keep_up = KeepUp(resampler.fps)
+        self._relief = Relief(pipeline.forecaster, resampler.fps)
         self._skips_told = -math.inf
         self._before: NDArray[np.uint8] | None = None
         self._shown: Captured | None = None
@@ -117,6 +119,7 @@ class LiveLoop:
             self._stats.count_lost(placement.lost)
         evaluate = self._has_time(captured)
         taken = began = time.perf_counter()
+        computed_s = self._pipeline.computing_s
         for evaluated in self._pipeline.push(
             captured.picture, placement, captured.interrupted, evaluate=evaluate
         ):
@@ -126,8 +129,11 @@ class LiveLoop:
             if frame_limit is not None and self._stats.frames >= frame_limit:
                 return
             began = time.perf_counter()
-        if evaluate and placement.slot is not None:
-            self._keep_up.note((time.perf_counter() - taken) / (placement.repeats + 1))
+        if placement.slot is not None:
+            frames = placement.repeats + 1
+            whole_s = time.perf_counter() - taken
+            computing_s = self._pipeline.computing_s - computed_s
+            self._keep_up.note(Work(whole_s / frames, computing_s / frames))
 
     def _has_time(self, captured: Captured) -> bool:
         """Whether there is time to evaluate a picture's frames; a file always waits."""
@@ -137,7 +143,8 @@ class LiveLoop:
         lag_s = now - captured.monotonic
         if self._keep_up.has_time(lag_s, now):
             return True
-        if now - self._skips_told > SKIPS_TOLD_EVERY_S:
+        self._relieve()
+        if now - self._skips_told > SKIPS_TOLD_EVERY_S and not self._relief.exhausted:
             self._skips_told = now
             text = (
                 f"this machine was {lag_s:.1f} s behind the camera: frames are taken in without a "
@@ -146,6 +153,14 @@ class LiveLoop:
             )
             self._outlets.tell(Event(EventKind.WARNING, time.time(), text, values={"lag_s": lag_s}))
         return False
+
+    def _relieve(self) -> None:
+        """Makes forecasts rarer if skipping them by the window turned out to be no way to live."""
+        overload = self._keep_up.overload()
+        event = None if overload is None else self._relief.give(overload)
+        if event is not None:
+            self._keep_up.forget_costs()
+            self._outlets.tell(event)
 
     def _hand_on(self, evaluated: Evaluated, captured: Captured, began: float | None) -> None:
         """Says what there is to say about a frame; `began` is None if it was not evaluated."""

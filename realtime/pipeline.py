@@ -1,5 +1,6 @@
 """From pictures to forecasts: the one way that live cameras and whole files share."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -43,6 +44,8 @@ class FramePipeline:
 
     Attributes:
         frames: Frames evaluated or passed over so far; lost ones are not among them.
+        forecaster: From frame to probability.
+        computing_s: Seconds that it has taken so far.
     """
 
     def __init__(self, preprocessor: Preprocessor, forecaster: Forecaster) -> None:
@@ -53,8 +56,9 @@ class FramePipeline:
             forecaster: From frame to probability.
         """
         self.frames = 0
+        self.computing_s = 0.0
+        self.forecaster = forecaster
         self._preprocessor = preprocessor
-        self._forecaster = forecaster
         self._picture: SourceFrame | None = None
         self._frame: NDArray[np.uint8] | None = None
         self._joined = False
@@ -62,7 +66,7 @@ class FramePipeline:
     @property
     def filled(self) -> int:
         """Consecutive frames in the window by now, at most those of a whole clip."""
-        return self._forecaster.filled
+        return self.forecaster.filled
 
     def push(
         self,
@@ -94,7 +98,7 @@ class FramePipeline:
         elif interrupted is None and placement.lost:
             interrupted = Reason.GAP
         if interrupted is not None:
-            self._forecaster.reset(interrupted)
+            self.forecaster.reset(interrupted)
             self._joined = False
         if placement.slot is None:
             return
@@ -114,13 +118,13 @@ class FramePipeline:
         if placement.slot is None:
             return
         if placement.lost:
-            self._forecaster.reset(Reason.GAP)
+            self.forecaster.reset(Reason.GAP)
         self._count(placement.repeats + 1)
         self._picture = self._frame = None
         self._joined = False
 
     def _count(self, frames: int) -> None:
-        self._forecaster.pass_over(frames)
+        self.forecaster.pass_over(frames)
         self.frames += frames
 
     def _at(
@@ -133,9 +137,11 @@ class FramePipeline:
         evaluate: bool,
     ) -> Evaluated:
         if evaluate:
-            outcome = self._forecaster.push(frame)
+            began = time.perf_counter()
+            outcome = self.forecaster.push(frame)
+            self.computing_s += time.perf_counter() - began
         else:
-            self._forecaster.reset(Reason.LATE)
+            self.forecaster.reset(Reason.LATE)
             outcome = Outcome(None, Reason.LATE)
         joined, self._joined = self._joined, True
         self.frames += 1

@@ -13,12 +13,13 @@ from fishrt.events import DecisionRule
 from fishrt.preprocess import Preprocessor
 from fishrt.video import VideoSource, open_source
 from realtime.alarm import wished_rule
-from realtime.backends import stepper_maker
+from realtime.backends import Backend, stepper_maker
 from realtime.budget import Budget, fit_lanes, fit_stream
 from realtime.camera_settings import camera_preprocessor
 from realtime.capture import Capture, Pace, Policy
 from realtime.capture.watched import resampler_of, watched_capture
-from realtime.lanes import CarriedState, ExactLanes, Forecaster
+from realtime.fewer_lanes import LanesOnDemand
+from realtime.lanes import CarriedState, ExactLanes
 from realtime.loop import LiveLoop, LoopEnd
 from realtime.modes import checked_mode
 from realtime.options import LiveOptions
@@ -92,7 +93,7 @@ def run_live(
     session = _open_session(options, say)
     sinks = session.outlets.sinks
     with StopRequest() as request, closing(session.capture, sinks):
-        budget, loop = _put_together(session, console, request)
+        budget, forecaster, loop = _put_together(session, console, request)
         try:
             end = loop.run(_stop_asked(request, sinks), options.frames)
         finally:
@@ -108,6 +109,7 @@ def run_live(
         sinks=reports,
         interrupted=request.received and end is LoopEnd.STOPPED,
         note=session.source.ended_early if end is LoopEnd.SOURCE_ENDED else None,
+        computed_by=forecaster.describe(),
     )
     done(summary)
     raise_sink_failure(reports)
@@ -152,7 +154,7 @@ def _open_session(options: LiveOptions, say: Say) -> _Session:
 
 def _put_together(
     session: _Session, console: Console, request: StopRequest
-) -> tuple[Budget, LiveLoop]:
+) -> tuple[Budget, ExactLanes | CarriedState, LiveLoop]:
     """Starts the capture, measures the work of a frame, and opens the sinks, in this order."""
     options, source, capture = session.options, session.source, session.capture
     fps = session.bundle.metadata.config.clip.fps
@@ -164,6 +166,7 @@ def _put_together(
     # not before the backend is open: a failure must leave no empty log, which a retry refuses
     with readers_awaited(options.line_files, session.say, lambda: request.received):
         _open_sinks(session, console)
+    session.say(f"computed by {forecaster.describe()}.")
     session.say(budget.sentence(capture.policy, paced=is_paced(options, source)))
     if source.info.is_live:
         capture.discard()
@@ -178,7 +181,7 @@ def _put_together(
         session.rule,
         session.scoreboard,
     )
-    return budget, loop
+    return budget, forecaster, loop
 
 
 def _open_sinks(session: _Session, console: Console) -> None:
@@ -250,7 +253,7 @@ def make_scoreboard(bundle: Bundle) -> Scoreboard:
 
 def make_forecaster(
     bundle: Bundle, mode: TrainMode, options: LiveOptions, fps: float | None
-) -> tuple[Forecaster, Budget]:
+) -> tuple[ExactLanes | CarriedState, Budget]:
     """Makes the forecaster, with a stride that fits the budget unless one was asked for.
 
     Args:
@@ -269,6 +272,9 @@ def make_forecaster(
         return CarriedState(stepper, geometry), budget
     every = options.every or (1 if fps is None else None)
     stepper, budget = fit_lanes(make_stepper, geometry, fps or clip.fps, every)
+    # on a GPU a step takes hardly less with fewer lanes, and its memory may hold no second one
+    if options.every is None and fps is not None and options.backend is Backend.CPU:
+        return LanesOnDemand(stepper, geometry, budget.every, make_stepper), budget
     return ExactLanes(stepper, geometry, budget.every), budget
 
 

@@ -25,6 +25,7 @@ class LiveSummary:
         sinks: How each file and each address fared.
         interrupted: Whether Ctrl-C or a termination signal ended it.
         note: What the source said about its end, or None.
+        computed_by: What computed the forecasts, and how often, as it was at the end.
     """
 
     end: LoopEnd
@@ -34,6 +35,7 @@ class LiveSummary:
     sinks: tuple[SinkReport, ...]
     interrupted: bool
     note: str | None
+    computed_by: str
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -58,6 +60,7 @@ def summary_lines(summary: LiveSummary) -> list[str]:
         f"{figures.fps_kept:.1f} fps kept; latency p50 {figures.latency.p50:.1f} ms, "
         f"p99 {figures.latency.p99:.1f} ms, max {figures.latency.max:.1f} ms; "
         f"work {figures.work.p50:.1f} ms a frame ({figures.budget:.0%} of the frame time)",
+        f"computed by {summary.computed_by}",
         f"dropped {figures.dropped}, lost {figures.lost} in {count(figures.gaps, 'gap')}, "
         f"late {figures.late}, repeated {figures.repeated}",
     ]

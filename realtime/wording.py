@@ -12,3 +12,8 @@ def ordinal(number: int) -> str:
         "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     )
     return f"{number}{ending}"
+
+
+def every_so_many(frames: int) -> str:
+    """How often something happens: every frame, every 2nd frame, every 3rd frame."""
+    return "every frame" if frames == 1 else f"every {ordinal(frames)} frame"

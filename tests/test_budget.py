@@ -22,6 +22,7 @@ from realtime.budget import (
     strides,
 )
 from realtime.capture import Pace, Policy, policy_of
+from realtime.fewer_lanes import LanesOnDemand
 from realtime.lanes import CarriedState, ExactLanes, LaneSchedule
 from realtime.session import LiveOptions, make_forecaster, paced_fps
 from realtime.wording import ordinal
@@ -261,6 +262,8 @@ def test_a_file_gets_every_frame_and_a_camera_what_fits(
     options = LiveOptions(every=asked)
     forecaster, budget = make_forecaster(slow_machine, TrainMode.WINDOW, options, fps)
     assert isinstance(forecaster, ExactLanes)
+    # only a stride that nobody asked for may be replaced later, and only where pictures do not wait
+    assert isinstance(forecaster, LanesOnDemand) is (fps is not None and asked is None)
     assert (forecaster.schedule.every, budget.every) == (every, every)
 
 

@@ -38,6 +38,7 @@ from realtime.capture.watch import PictureWatch
 from realtime.capture.watched import resampler_of, watched_capture
 from realtime.event import Event, EventKind
 from realtime.keeping_up import CATCH_UP_S, MAX_LAG_S
+from realtime.lanes import Forecaster
 from realtime.loop import LiveLoop, LoopEnd
 from realtime.pipeline import FramePipeline
 from realtime.sinks.outbox import Outbox
@@ -766,8 +767,11 @@ class World:
         self.now += self.cost_s + (seconds if self._next - 1 == frame else 0.0)
 
 
-def in_a_world(monkeypatch: pytest.MonkeyPatch, world: World) -> ListSink:
+def in_a_world(
+    monkeypatch: pytest.MonkeyPatch, world: World, forecaster: Forecaster | None = None
+) -> ListSink:
     monkeypatch.setattr("realtime.loop.time", world)
+    monkeypatch.setattr("realtime.pipeline.time", world)
     for module in ("realtime.loop", "realtime.keeping_up"):
         monkeypatch.setattr(f"{module}.MAX_LAG_S", MAX_LAG_S)
 
@@ -783,7 +787,9 @@ def in_a_world(monkeypatch: pytest.MonkeyPatch, world: World) -> ListSink:
     LiveLoop(
         world,  # type: ignore[arg-type]
         resampler_of(source, FPS, CameraRequest()),  # type: ignore[arg-type]
-        FramePipeline(Preprocessor(HEIGHT, WIDTH), CountingForecaster(on_push=world.work)),
+        FramePipeline(
+            Preprocessor(HEIGHT, WIDTH), forecaster or CountingForecaster(on_push=world.work)
+        ),
         Outlets([sink]),
         LiveStats(FPS, CLIP),
         DecisionRule(1.0, 1.0),
@@ -856,7 +862,9 @@ def test_a_machine_that_is_always_too_slow_never_lags_far_and_says_so_once(
     sink = in_a_world(monkeypatch, world)
     assert [line.frame for line in sink.lines] == list(range(1500))
     assert max(lag for _, lag in world.lags) <= MAX_LAG_S + CATCH_UP_S + 1.5 / FPS
-    assert [event.kind for event in sink.events] == [EventKind.WARNING]
+    behind, too_slow = [event.text for event in sink.events]  # of a forecaster without strides
+    assert "was 0.5 s behind the camera" in behind
+    assert "most forecasts are withheld; stop other programs" in too_slow
 
 
 # -- for hours ---------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import importlib.util
 import itertools
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -224,6 +225,10 @@ def test_the_summary_as_json(live: Live, tmp_path: Path) -> None:
     assert (figures["dropped"], figures["lost"], figures["late"]) == (0, 0, 0)
     assert figures["latency"]["p50"] <= figures["latency"]["p99"] <= figures["latency"]["max"]
     assert summary["budget"]["every"] == 1
+    computed_by = summary["computed_by"]
+    assert re.fullmatch(r"ONNX Runtime .* on the CPU in FP32 .* a phase, a .* frame", computed_by)
+    # at the start and in the summary: with `--backend` and `--precision` one wants to be sure
+    assert ended.err.count(f"computed by {computed_by}") == 2
     for said in (f"{FRAMES} frames", "fps kept", "p50", "p99", "dropped 0"):
         assert said in ended.err
 

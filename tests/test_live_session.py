@@ -1,9 +1,11 @@
 """A whole live session from Python: what happens before its first frame and after its last."""
 
+import itertools
 import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,13 +22,18 @@ from fishrt.errors import ConfigError
 from fishrt.video import SourceFrame, SourceInfo, SourceKind, VideoSource
 from realtime import session
 from realtime.capture import Capture
+from realtime.keeping_up import CATCH_UP_S
 from realtime.session import LiveOptions, run_live
 from realtime.sinks.jsonl import JsonlSink
+from realtime.stepper import OnnxStepper
 from realtime.summary import LiveSummary, summary_lines
 
 GEOMETRY = ClipGeometry(steps=2, frames_per_step=2, height=12, width=16)
 PATIENCE_S = 20.0  # for a thread on a busy machine; nothing waits for it when all is well
 STALE, FRESH = 5, 9
+FRAME_MS = 1000.0 / 30.0
+STALLS_AT = 120  # step; what the budget measures at the start takes fewer
+SLACK_S = 0.5  # for a busy machine
 
 
 class WaitingCamera:
@@ -128,6 +135,51 @@ def test_a_session_outlives_a_loss_of_its_camera(
     assert [line["reason"] for line in lines] == ["camera-lost"] * withheld + [None] * (
         9 - withheld
     )
+
+
+def slow_steps(monkeypatch: pytest.MonkeyPatch, seconds_at: Callable[[int], float]) -> None:
+    """Has the real stepper take so many seconds more at its nth step."""
+    step, steps = OnnxStepper.step, itertools.count()
+
+    def step_slowly(stepper: OnnxStepper, time_step: np.ndarray, phase: int) -> np.ndarray:
+        time.sleep(seconds_at(next(steps)))
+        return step(stepper, time_step, phase)
+
+    monkeypatch.setattr(OnnxStepper, "step", step_slowly)
+
+
+def test_after_a_stall_of_two_seconds_the_lag_is_gone_within_a_second(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With real threads and clocks; in simulated time it is in test_capture_faults.py."""
+    slow_steps(monkeypatch, lambda step: 2.0 if step == STALLS_AT else 0.0)
+    log = tmp_path / "log.jsonl"
+    summary = run(bundle, camera="demo", frames=210, outputs=(str(log),))
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["frame"] for line in lines] == list(range(210))  # not one is lost
+    stalled = next(at for at, line in enumerate(lines) if line["latency_ms"] >= 2000.0)
+    assert lines[stalled]["reason"] == "late"
+    back = next(line for line in lines[stalled:] if line["latency_ms"] < 1.5 * FRAME_MS)
+    took_s = back["emit_time"] - lines[stalled]["emit_time"]
+    assert took_s <= CATCH_UP_S + SLACK_S  # measured: 0.1
+    assert {line["reason"] for line in lines[back["frame"] + GEOMETRY.frames :]} == {None}
+    assert (summary.figures.lost, summary.figures.dropped) == (0, 0)
+
+
+def test_a_machine_that_gets_too_slow_goes_on_with_every_other_forecast(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With real threads and clocks; in simulated time it is in test_too_slow.py."""
+    slow_steps(monkeypatch, lambda step: 1.5 * FRAME_MS / 1000.0 if step > STALLS_AT else 0.0)
+    log, told = tmp_path / "log.jsonl", tmp_path / "events.jsonl"
+    summary = run(bundle, camera="demo", frames=260, outputs=(str(log),), events=str(told))
+    events = [json.loads(line) for line in told.read_text().splitlines()]
+    (rarer,) = [event for event in events if "too slow" in event["text"]]
+    assert "from now on there is one every 2 frames" in rarer["text"]
+    assert rarer["every"] == 2
+    last = [json.loads(line)["reason"] for line in log.read_text().splitlines()][-40:]
+    assert last in ([None, "skipped"] * 20, ["skipped", None] * 20)
+    assert summary.computed_by.endswith("a forecast at every 2nd frame")
 
 
 def test_a_signal_while_closing_does_not_cut_it_short(
