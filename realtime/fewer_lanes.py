@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fishrt.clip import ClipGeometry
+from realtime.budget import strides
 from realtime.forecast import Reason
 from realtime.lanes import ExactLanes, LaneSchedule, Outcome
-from realtime.stepper import Stepper, StepperMaker, strides
+from realtime.stepper import Stepper, StepperMaker
 
 
 class LanesOnDemand(ExactLanes):
