@@ -5,6 +5,9 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+# A third of the published 1.5 s horizon: older forecasts are not acted on.
+MAX_LAG_S = 0.5
+
 
 class Reason(enum.StrEnum):
     """Why there is no valid forecast at a frame."""

@@ -6,9 +6,8 @@ from collections import deque
 from dataclasses import dataclass
 
 from realtime.budget import BUDGET_SHARE
+from realtime.forecast import MAX_LAG_S
 
-# A third of the published 1.5 s horizon: older forecasts are not acted on.
-MAX_LAG_S = 0.5
 # A backlog that makes forecasts late has to be gone after so long.
 CATCH_UP_S = 1.0
 # Frames are measured in groups, as not all of them have the same work under `--every`, and what

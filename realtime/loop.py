@@ -14,8 +14,8 @@ from fishrt.video.resample import GAP_INTERVALS, Resampler
 from realtime.alarm import Alarm
 from realtime.capture import Capture, Captured, Policy
 from realtime.event import Event, EventKind
-from realtime.forecast import Forecast, Reason
-from realtime.keeping_up import MAX_LAG_S, KeepUp, Work
+from realtime.forecast import MAX_LAG_S, Forecast, Reason
+from realtime.keeping_up import KeepUp, Work
 from realtime.pipeline import Evaluated, FramePipeline
 from realtime.relief import Relief
 from realtime.scoring import UNSCORED, Scoring

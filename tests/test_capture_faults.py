@@ -37,7 +37,8 @@ from realtime.capture.retry import FIRST_WAIT_S, LONGEST_WAIT_S, STEADY_S, Retry
 from realtime.capture.watch import PictureWatch
 from realtime.capture.watched import resampler_of, watched_capture
 from realtime.event import Event, EventKind
-from realtime.keeping_up import CATCH_UP_S, MAX_LAG_S
+from realtime.forecast import MAX_LAG_S
+from realtime.keeping_up import CATCH_UP_S
 from realtime.lanes import Forecaster
 from realtime.loop import LiveLoop, LoopEnd
 from realtime.pipeline import FramePipeline

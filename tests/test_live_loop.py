@@ -17,8 +17,7 @@ from fishrt.video.resample import Resampler
 from realtime.capture import Capture, Captured, Pace, Policy, policy_of
 from realtime.capture.policy import QUEUE_PICTURES, UNPACED_QUEUE_PICTURES
 from realtime.event import Event, EventKind
-from realtime.forecast import Forecast, Reason
-from realtime.keeping_up import MAX_LAG_S
+from realtime.forecast import MAX_LAG_S, Forecast, Reason
 from realtime.lanes import Outcome
 from realtime.loop import LiveLoop, LoopEnd
 from realtime.pipeline import FramePipeline

@@ -13,8 +13,8 @@ from test_live_loop import ListSink
 from fishrt.clip import ClipGeometry
 from realtime.event import EventKind
 from realtime.fewer_lanes import LanesOnDemand
-from realtime.forecast import Reason
-from realtime.keeping_up import MAX_LAG_S, Work
+from realtime.forecast import MAX_LAG_S, Reason
+from realtime.keeping_up import Work
 from realtime.lanes import CarriedState, ExactLanes, Forecaster, LaneSchedule
 from realtime.relief import Relief
 

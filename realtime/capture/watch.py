@@ -7,7 +7,7 @@ from realtime.capture.captured import Captured
 from realtime.capture.frozen import FrozenWatch
 from realtime.capture.rate import RateWatch, Turn
 from realtime.event import Event, EventKind
-from realtime.keeping_up import MAX_LAG_S
+from realtime.forecast import MAX_LAG_S
 
 BLACK_LEVEL = 16  # of 255: no pixel of a black picture is brighter
 LAG_FOR_S = 2.0  # pictures that are late, or on time again, for so long are worth an event
