@@ -208,6 +208,21 @@ def test_what_the_reader_saw_is_told(
     assert words in told[0].sentence
 
 
+def test_a_wrong_header_does_not_hide_what_was_repeated(tank: Views) -> None:
+    findings = check_footage([measure(tank, measured_fps=25.0, repeated=200)], RULE, CLIP)
+    told = [finding.sentence for finding in findings if finding.kind is FindingKind.FPS]
+    assert len(told) == 2
+    assert "--source-fps 30" in told[0]
+    assert "200 frames are the one before" in told[1]
+
+
+def test_a_rate_that_was_given_is_not_called_the_pictures_own(tank: Views) -> None:
+    footage = measure(tank, measured_fps=15.0, told_fps=15.0, repeated=600)
+    (rate,) = [f for f in check_footage([footage], RULE, CLIP) if f.kind is FindingKind.FPS]
+    assert "15 frames/s (by --source-fps; its header says 30)" in rate.sentence
+    assert "600 frames are the one before" in rate.sentence
+
+
 def test_still_pictures_are_no_duplicates() -> None:
     assert len(find_duplicates(np.zeros(100))) == 0
     energy = np.full(100, 0.001)

@@ -229,6 +229,14 @@ def test_a_slower_video_is_placed_by_its_times(
     assert "25 frames/s and the model 30" in rate.sentence
     metadata = prepare_recording(request(video, source_fps=30.0), tmp_path / "told")
     assert metadata.sources[0].stop == 125
+    # the rate is the user's now: neither "the header is wrong" nor "pictures are repeated"
+    assert FindingKind.FPS not in {finding.kind for finding in metadata.findings}
+    metadata = prepare_recording(request(video, source_fps=15.0), tmp_path / "slower")
+    (rate,) = [f for f in metadata.findings if f.kind is FindingKind.FPS]
+    assert rate.sentence.startswith(
+        "The source has 15 frames/s (by --source-fps; its header says 25) and the model 30, so 124 "
+        "frames are the one before once more"
+    )
 
 
 def test_a_video_behind_a_url(tmp_path: Path, pictures: list[NDArray[np.uint8]]) -> None:

@@ -122,6 +122,7 @@ def _measured(tally: SourceTally, writer: RecordingWriter, fps: float) -> Source
         surplus=tally.surplus,
         damaged=len(tally.damaged),
         ended_early=tally.ended_early,
+        told_fps=tally.told_fps,
     )
 
 

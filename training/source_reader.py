@@ -104,6 +104,7 @@ class SourceReader:
         self.before: tuple[int, NDArray[np.uint8]] | None = None
         self.sha256: str | None = None
         self._pass_over()
+        self.tally.told_fps = source_fps
 
     @property
     def in_blocks(self) -> bool:

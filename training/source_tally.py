@@ -25,6 +25,7 @@ class SourceTally:
         ended_early: One sentence if it ended before its declared end.
         seconds: Sum of the intervals between pictures, without those across gaps.
         intervals: How many those are.
+        told_fps: Frames a second that the user gave, whatever the header says.
     """
 
     name: str
@@ -41,6 +42,8 @@ class SourceTally:
     ended_early: str | None = None
     seconds: float = 0.0
     intervals: int = 0
+    # what the reader fills in when it begins is not compared when one goes on
+    told_fps: float | None = field(default=None, compare=False)
 
     @property
     def stop(self) -> int:

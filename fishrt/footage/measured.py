@@ -27,6 +27,7 @@ class SourceFootage:
         surplus: Pictures that no frame needed, because the source is faster.
         damaged: Pictures that could not be read and were left out.
         ended_early: One sentence if it ended before its declared end.
+        told_fps: Frames a second that the user gave, whatever the header says, or None.
     """
 
     name: str
@@ -42,6 +43,7 @@ class SourceFootage:
     surplus: int = 0
     damaged: int = 0
     ended_early: str | None = None
+    told_fps: float | None = None
 
     @property
     def longest(self) -> tuple[int, int]:

@@ -40,41 +40,54 @@ def _finding(kind: FindingKind, footage: SourceFootage, sentence: str, **values:
 
 
 def _check_rate(footage: SourceFootage) -> list[Finding]:
-    declared, measured, frames = footage.declared_fps, footage.measured_fps, _length(footage)
-    if declared and measured and abs(measured / declared - 1) > MAX_RATE_ERROR:
-        return [
-            _finding(
-                FindingKind.FPS,
-                footage,
-                f"The header says {declared:g} frames/s but the pictures come at {measured:.2f}. "
-                "The pictures' own times were used; if the header is right, say so with "
-                f"--source-fps {declared:g}.",
-                declared_fps=declared,
-                measured_fps=measured,
-            )
-        ]
-    refitted = footage.repeated + footage.surplus
-    if frames and refitted > MAX_REFITTED * frames:
-        rate = measured or declared or footage.fps
-        if footage.repeated >= footage.surplus:
-            how = (
-                f"{footage.repeated} frames are the one before once more (labels take the change "
-                "before them to go on)"
-            )
-        else:
-            how = f"{footage.surplus} pictures were left out"
-        return [
-            _finding(
-                FindingKind.FPS,
-                footage,
-                f"The source has {rate:.4g} frames/s and the model {footage.fps:g}, so {how}. Film "
-                f"at {footage.fps:g} frames/s, or set clip.fps to the rate of your camera.",
-                source_fps=rate,
-                repeated=footage.repeated,
-                surplus=footage.surplus,
-            )
-        ]
-    return []
+    return [*_check_header(footage), *_check_refitted(footage)]
+
+
+def _check_header(footage: SourceFootage) -> list[Finding]:
+    declared, measured = footage.declared_fps, footage.measured_fps
+    if footage.told_fps:  # the pictures come at the rate that the user gave: no clock was read
+        return []
+    if not declared or not measured or abs(measured / declared - 1) <= MAX_RATE_ERROR:
+        return []
+    return [
+        _finding(
+            FindingKind.FPS,
+            footage,
+            f"The header says {declared:g} frames/s but the pictures come at {measured:.2f}. "
+            "The pictures' own times were used; if the header is right, say so with "
+            f"--source-fps {declared:g}.",
+            declared_fps=declared,
+            measured_fps=measured,
+        )
+    ]
+
+
+def _check_refitted(footage: SourceFootage) -> list[Finding]:
+    if footage.repeated + footage.surplus <= MAX_REFITTED * _length(footage):
+        return []
+    told, declared = footage.told_fps, footage.declared_fps
+    rate = told or footage.measured_fps or declared or footage.fps
+    says = ""
+    if told and declared and abs(told / declared - 1) > MAX_RATE_ERROR:
+        says = f" (by --source-fps; its header says {declared:.4g})"
+    if footage.repeated >= footage.surplus:
+        how = (
+            f"{footage.repeated} frames are the one before once more (labels take the change "
+            "before them to go on)"
+        )
+    else:
+        how = f"{footage.surplus} pictures were left out"
+    return [
+        _finding(
+            FindingKind.FPS,
+            footage,
+            f"The source has {rate:.4g} frames/s{says} and the model {footage.fps:g}, so {how}. "
+            f"Film at {footage.fps:g} frames/s, or set clip.fps to the rate of your camera.",
+            source_fps=rate,
+            repeated=footage.repeated,
+            surplus=footage.surplus,
+        )
+    ]
 
 
 def _check_lost(footage: SourceFootage) -> list[Finding]:
