@@ -598,6 +598,22 @@ def test_labels_without_keyframes(tmp_path: Path, reference: Path) -> None:
     assert metadata.label.threshold == pytest.approx(np.quantile(windows, 0.5), rel=1e-6)
 
 
+def test_flicker_that_was_taken_out_is_called_done(
+    tmp_path: Path, pictures: list[NDArray[np.uint8]]
+) -> None:
+    folder = tmp_path / "lamp"
+    folder.mkdir()
+    for index in range(520):  # the flicker check takes 512
+        light = 1 + 0.1 * np.sin(2 * np.pi * index / 3)
+        view = np.clip((pictures[index % COUNT] + 60.0) * light, 0, 255).astype(np.uint8)
+        cv2.imwrite(str(folder / f"{index:05d}.png"), view)
+    for deflicker in (False, True):
+        config = override_config(SMALL, [f"preprocess.deflicker={deflicker}"])
+        findings = check_sources(request(folder, config=config)).findings
+        (flicker,) = [finding for finding in findings if finding.kind is FindingKind.FLICKER]
+        assert ("Done: every picture" in flicker.sentence) is deflicker
+
+
 def test_a_median_background_of_two_sources(tmp_path: Path, folder: Path) -> None:
     config = override_config(SMALL, ["preprocess.background=median"])
     prepare_recording(request(folder, folder, config=config), tmp_path / "r")

@@ -94,7 +94,10 @@ def complete_recording(
         splits=splits,
         threshold_quantile=options.threshold_quantile,
         findings=(
-            *(_with_what_was_done(finding, tallies, peaks) for finding in findings),
+            *(
+                _with_what_was_done(finding, tallies, peaks, config.preprocess.deflicker)
+                for finding in findings
+            ),
             *_short_splits(splits, stretches, config.clip.geometry.frames + label.horizon + 1),
         ),
     )
@@ -227,10 +230,17 @@ def _record(tally: SourceTally, sha256: str | None, peak: PeriodicPeaks | None) 
 
 
 def _with_what_was_done(
-    finding: Finding, tallies: Sequence[SourceTally], peaks: Sequence[PeriodicPeaks | None]
+    finding: Finding,
+    tallies: Sequence[SourceTally],
+    peaks: Sequence[PeriodicPeaks | None],
+    deflickered: bool,
 ) -> Finding:
     mended = {tally.name for tally, peak in zip(tallies, peaks, strict=True) if peak}
-    if finding.kind is not FindingKind.KEYFRAMES or finding.source not in mended:
+    if finding.kind is FindingKind.KEYFRAMES and finding.source in mended:
+        done = "the labels leave these peaks out"
+    elif finding.kind is FindingKind.FLICKER and deflickered:
+        # it is measured before deflicker, so that it is told what the lamps do
+        done = "every picture was brought to the median brightness of the second before it"
+    else:
         return finding
-    done = f"{finding.sentence} Done: the labels leave these peaks out."
-    return finding.model_copy(update={"sentence": done})
+    return finding.model_copy(update={"sentence": f"{finding.sentence} Done: {done}."})
