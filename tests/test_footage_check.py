@@ -223,6 +223,22 @@ def test_a_rate_that_was_given_is_not_called_the_pictures_own(tank: Views) -> No
     assert "600 frames are the one before" in rate.sentence
 
 
+@pytest.mark.parametrize(
+    ("why", "begins"),
+    [
+        ("cut.avi ended after 363 of the 600 pictures.", "cut.avi ended"),
+        ("pictures/00007.png is damaged.", "pictures/00007.png is"),
+        ("http://127.0.0.1/tank.avi ended.", "http://127"),
+        ("tank changes.", "tank changes"),  # the name that `measure` gives
+        ("the picture size changes.", "The picture"),
+    ],
+)
+def test_a_name_keeps_its_letters(tank: Views, why: str, begins: str) -> None:
+    findings = check_footage([measure(tank, ended_early=why)], RULE, CLIP)
+    (early,) = [f for f in findings if f.kind is FindingKind.ENDED_EARLY]
+    assert early.sentence.startswith(begins)
+
+
 def test_still_pictures_are_no_duplicates() -> None:
     assert len(find_duplicates(np.zeros(100))) == 0
     energy = np.full(100, 0.001)

@@ -163,14 +163,17 @@ def find_duplicates(energy: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _check_end(footage: SourceFootage) -> list[Finding]:
-    if footage.ended_early is None:
+    why = footage.ended_early
+    if why is None:
         return []
+    first = why.split(" ", 1)[0]
+    if first.isalpha() and not why.startswith(footage.name):  # a word, not the name of a file
+        why = why[:1].upper() + why[1:]
     return [
         _finding(
             FindingKind.ENDED_EARLY,
             footage,
-            f"{footage.ended_early[:1].upper()}{footage.ended_early[1:]} What was read before is "
-            "in the recording.",
+            f"{why} What was read before is in the recording.",
             frames=_length(footage),
         )
     ]
