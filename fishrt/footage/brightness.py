@@ -19,6 +19,7 @@ MIN_SHARE_OF_MOTION = 0.1
 LEVELS = 255.0
 
 SMOOTH_SECONDS = 1.0
+MIN_STEPS = 3  # of a second each; in fewer no jump can be told
 SMOOTHED = 600  # seconds looked at together
 # Brightness of a picture that changes within two seconds, or over the whole source, by this much.
 # Measured without a change: 0.3 % (school video), 3 % of a nearly black picture (simulated tank).
@@ -102,11 +103,19 @@ def _spectrum(brightness: Entries, first: int, stop: int) -> NDArray[np.float64]
     return power / len(starts)
 
 
+def smooth_steps(footage: SourceFootage) -> int:
+    """How many whole steps of SMOOTH_SECONDS there are for `check_exposure`."""
+    return len(footage.brightness) // _step(footage)
+
+
+def _step(footage: SourceFootage) -> int:
+    return max(round(SMOOTH_SECONDS * footage.fps), 1)
+
+
 def check_exposure(footage: SourceFootage) -> list[Finding]:
     """Looks for brightness that jumps, or that is another one at the end than at the start."""
-    second = max(round(SMOOTH_SECONDS * footage.fps), 1)
-    count = len(footage.brightness) // second
-    if count < 3:
+    second, count = _step(footage), smooth_steps(footage)
+    if count < MIN_STEPS:
         return []
     smooth = np.empty(count, np.float32)
     for start in range(0, count, SMOOTHED):

@@ -4,11 +4,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fishrt.footage.brightness import check_exposure, check_flicker
+from fishrt.footage.brightness import (
+    BLOCK,
+    MIN_STEPS,
+    check_exposure,
+    check_flicker,
+    smooth_steps,
+)
 from fishrt.footage.finding import Finding, FindingKind
 from fishrt.footage.keyframes import PeriodicPeaks, find_periodic_peaks
 from fishrt.footage.measured import SourceFootage
-from fishrt.footage.shake import MIN_SHIFT
+from fishrt.footage.shake import MIN_SHIFT, STRIDE
 from fishrt.footage.threshold import check_threshold, window_ranges
 from fishrt.footage.timing import check_timing
 from fishrt.motion import LabelRule
@@ -45,6 +51,7 @@ def check_footage(
         findings += check_timing(one, clip_frames, rule.horizon)
         findings += check_shake(one)
         findings += check_exposure(one)
+        findings += tell_unchecked(one)
     energies = label_energy or [one.motion_energy for one in footage]
     ranges = [
         window_ranges(energy, one.segments, rule.horizon)
@@ -53,6 +60,32 @@ def check_footage(
     if ranges:
         findings += check_threshold(np.concatenate(ranges), rule)
     return tuple(findings)
+
+
+def tell_unchecked(footage: SourceFootage) -> list[Finding]:
+    """Says what was not looked for because the footage is too short."""
+    first, stop = footage.longest
+    missed = []
+    if stop - first < BLOCK:
+        missed.append(
+            f"lamp flicker (that takes {BLOCK} frames in a row, {BLOCK / footage.fps:.3g} s, and "
+            f"its longest stretch has {stop - first})"
+        )
+    if len(footage.brightness) < MIN_SHAKEN * STRIDE:
+        missed.append("a moving camera")
+    if smooth_steps(footage) < MIN_STEPS:
+        missed.append("exposure changes")
+    if not missed:
+        return []
+    return [
+        Finding(
+            kind=FindingKind.NOT_CHECKED,
+            source=footage.name,
+            sentence=f"It is too short to look for {', '.join(missed)}. Check longer footage of "
+            "the same camera.",
+            values={"longest": stop - first, "needed_for_flicker": BLOCK},
+        )
+    ]
 
 
 def check_keyframes(footage: SourceFootage, beat: PeriodicPeaks | None) -> list[Finding]:

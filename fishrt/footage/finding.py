@@ -19,10 +19,11 @@ class FindingKind(enum.StrEnum):
     DAMAGED = "damaged"
     ENDED_EARLY = "ended-early"
     SHORT = "short"
+    NOT_CHECKED = "not-checked"
 
 
 class Finding(BaseModel):
-    """One thing that will mislead whoever trusts the labels.
+    """One thing that will mislead whoever trusts the labels, or that nobody could look for.
 
     Attributes:
         kind: What it is.
