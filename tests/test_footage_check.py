@@ -266,6 +266,25 @@ def test_flicker_is_looked_for_in_one_stretch(tank: Views) -> None:
     assert "512 frames in a row, 17.1 s, and its longest stretch has 400" in told.sentence
 
 
+@pytest.mark.parametrize(
+    ("view", "words"),
+    [
+        ((1024, 1024), "stretched sideways by 33%"),
+        ((1080, 1920), "stretched upwards by 33%"),
+        ((600, 880), None),  # a tenth and no more
+        ((600, 720), "sideways by 11%"),
+        (None, None),
+    ],
+)
+def test_another_shape_than_the_frame_s_is_told(
+    tank: Views, view: tuple[int, int] | None, words: str | None
+) -> None:
+    findings = check_footage([measure(tank, view=view, frame=(120, 160))], RULE, CLIP)
+    told = [finding.sentence for finding in findings if finding.kind is FindingKind.SQUEEZED]
+    assert len(told) == (words is not None)
+    assert all(str(words) in sentence for sentence in told)
+
+
 def test_still_pictures_are_no_duplicates() -> None:
     assert len(find_duplicates(np.zeros(100))) == 0
     energy = np.full(100, 0.001)

@@ -598,6 +598,16 @@ def test_labels_without_keyframes(tmp_path: Path, reference: Path) -> None:
     assert metadata.label.threshold == pytest.approx(np.quantile(windows, 0.5), rel=1e-6)
 
 
+@pytest.mark.parametrize(("roi", "sideways"), [(None, None), ("[0, 0, 60, 90]", 2.0)])
+def test_the_shape_within_the_region_counts(
+    tmp_path: Path, folder: Path, roi: str | None, sideways: float | None
+) -> None:
+    config = override_config(SMALL, [f"preprocess.roi={roi}"]) if roi else SMALL
+    findings = check_sources(request(folder, config=config)).findings
+    told = [f.values["sideways"] for f in findings if f.kind is FindingKind.SQUEEZED]
+    assert told == ([] if sideways is None else [pytest.approx(sideways)])
+
+
 def test_flicker_that_was_taken_out_is_called_done(
     tmp_path: Path, pictures: list[NDArray[np.uint8]]
 ) -> None:

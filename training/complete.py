@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from fishrt.config import Config, LabelConfig
+from fishrt.config import ClipConfig, Config, LabelConfig
 from fishrt.footage.check import check_footage
 from fishrt.footage.finding import Finding, FindingKind
 from fishrt.footage.keyframes import PeriodicPeaks, find_periodic_peaks, interpolate_peaks
@@ -66,7 +66,7 @@ def complete_recording(
         What `recording.yaml` holds.
     """
     energy = writer.entries("motion_energy")
-    footage = [_measured(tally, writer, config.clip.fps) for tally in tallies]
+    footage = [_measured(tally, writer, config.clip) for tally in tallies]
     peaks = [
         find_periodic_peaks(one.motion_energy, one.segments)
         if options.keyframes is Keyframes.IGNORE
@@ -105,7 +105,7 @@ def complete_recording(
     return metadata
 
 
-def _measured(tally: SourceTally, writer: RecordingWriter, fps: float) -> SourceFootage:
+def _measured(tally: SourceTally, writer: RecordingWriter, clip: ClipConfig) -> SourceFootage:
     shift = writer.entries("shift")
     borders = [
         bisect_left(range(len(shift)), frame, key=lambda k: shift[k : k + 1][0, 0])
@@ -113,7 +113,7 @@ def _measured(tally: SourceTally, writer: RecordingWriter, fps: float) -> Source
     ]
     return SourceFootage(
         name=tally.name,
-        fps=fps,
+        fps=clip.fps,
         declared_fps=tally.declared_fps,
         measured_fps=tally.measured_fps,
         motion_energy=writer.entries("motion_energy").part(tally.first, tally.stop - 1),
@@ -126,6 +126,8 @@ def _measured(tally: SourceTally, writer: RecordingWriter, fps: float) -> Source
         damaged=len(tally.damaged),
         ended_early=tally.ended_early,
         told_fps=tally.told_fps,
+        view=(tally.view[0], tally.view[1]) if tally.view else None,
+        frame=(clip.height, clip.width),
     )
 
 

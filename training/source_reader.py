@@ -105,6 +105,8 @@ class SourceReader:
         self.sha256: str | None = None
         self._pass_over()
         self.tally.told_fps = source_fps
+        seen = preprocess.roi or source.info
+        self.tally.view = [seen.height, seen.width]
 
     @property
     def in_blocks(self) -> bool:

@@ -26,6 +26,7 @@ class SourceTally:
         seconds: Sum of the intervals between pictures, without those across gaps.
         intervals: How many those are.
         told_fps: Frames a second that the user gave, whatever the header says.
+        view: Height and width of its pictures within the region of interest; empty if not known.
     """
 
     name: str
@@ -44,6 +45,7 @@ class SourceTally:
     intervals: int = 0
     # what the reader fills in when it begins is not compared when one goes on
     told_fps: float | None = field(default=None, compare=False)
+    view: list[int] = field(default_factory=list, compare=False)
 
     @property
     def stop(self) -> int:

@@ -21,6 +21,8 @@ from fishrt.motion import LabelRule
 from fishrt.stored_array import Entries
 
 MIN_RESPONSE = 0.3  # of a shift in which the whole picture takes part
+# The shape of a picture may differ from that of the frame by as much, width to height.
+MAX_STRETCH = 1.1
 MIN_SHAKEN = 2  # of the pairs that were compared
 SHIFT_BLOCK = 1 << 12  # looked at together, so that memory does not grow with the length
 
@@ -51,6 +53,7 @@ def check_footage(
         findings += check_timing(one, clip_frames, rule.horizon)
         findings += check_shake(one)
         findings += check_exposure(one)
+        findings += check_shape(one)
         findings += tell_unchecked(one)
     energies = label_energy or [one.motion_energy for one in footage]
     ranges = [
@@ -60,6 +63,29 @@ def check_footage(
     if ranges:
         findings += check_threshold(np.concatenate(ranges), rule)
     return tuple(findings)
+
+
+def check_shape(footage: SourceFootage) -> list[Finding]:
+    """Says whether pictures are squeezed into a frame of another shape."""
+    if footage.view is None or footage.frame is None:
+        return []
+    (height, width), (frame_height, frame_width) = footage.view, footage.frame
+    sideways = (frame_width / width) / (frame_height / height)
+    stretch = max(sideways, 1 / sideways)
+    if stretch <= MAX_STRETCH:
+        return []
+    how = "sideways" if sideways > 1 else "upwards"
+    return [
+        Finding(
+            kind=FindingKind.SQUEEZED,
+            source=footage.name,
+            sentence=f"The picture is {width}x{height} and the frame {frame_width}x{frame_height}, "
+            f"so everything is stretched {how} by {stretch - 1:.0%}, and speeds with it. Set "
+            "preprocess.roi to a part of the frame's shape, or clip.height and clip.width to the "
+            "picture's shape.",
+            values={"sideways": sideways},
+        )
+    ]
 
 
 def tell_unchecked(footage: SourceFootage) -> list[Finding]:

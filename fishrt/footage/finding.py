@@ -19,6 +19,7 @@ class FindingKind(enum.StrEnum):
     DAMAGED = "damaged"
     ENDED_EARLY = "ended-early"
     SHORT = "short"
+    SQUEEZED = "squeezed"
     NOT_CHECKED = "not-checked"
 
 

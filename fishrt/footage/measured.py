@@ -28,6 +28,8 @@ class SourceFootage:
         damaged: Pictures that could not be read and were left out.
         ended_early: One sentence if it ended before its declared end.
         told_fps: Frames a second that the user gave, whatever the header says, or None.
+        view: Height and width of the camera picture within the region of interest, or None.
+        frame: Height and width of what the model sees of it, or None.
     """
 
     name: str
@@ -44,6 +46,8 @@ class SourceFootage:
     damaged: int = 0
     ended_early: str | None = None
     told_fps: float | None = None
+    view: tuple[int, int] | None = None
+    frame: tuple[int, int] | None = None
 
     @property
     def longest(self) -> tuple[int, int]:
