@@ -223,6 +223,9 @@ def test_a_rate_that_was_given_is_not_called_the_pictures_own(tank: Views) -> No
     (rate,) = [f for f in check_footage([footage], RULE, CLIP) if f.kind is FindingKind.FPS]
     assert "15 frames/s (by --source-fps; its header says 30)" in rate.sentence
     assert "600 frames are the one before" in rate.sentence
+    stream = measure(tank, measured_fps=15.0, told_fps=25.0)
+    (rate,) = [f for f in check_footage([stream], RULE, CLIP) if f.kind is FindingKind.FPS]
+    assert rate.sentence.startswith("--source-fps says 25 frames/s but the pictures come at 15.00")
 
 
 @pytest.mark.parametrize(

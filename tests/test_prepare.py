@@ -7,6 +7,7 @@ import math
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -237,6 +238,48 @@ def test_a_slower_video_is_placed_by_its_times(
         "The source has 15 frames/s (by --source-fps; its header says 25) and the model 30, so 124 "
         "frames are the one before once more"
     )
+
+
+def with_intervals(video: Path, *runs: tuple[int, int]) -> None:
+    """Changes the times of an MP4: so many pictures, so many times their usual interval."""
+    data = bytearray(video.read_bytes())
+    at = data.rfind(b"stts") - 4  # the index is behind the pictures, so that none is moved
+    size, _, _, _, _, delta = struct.unpack(">I4s4I", data[at : at + 24])
+    box = struct.pack(">4sII", b"stts", 0, len(runs))
+    box += b"".join(struct.pack(">II", number, delta * times) for number, times in runs)
+    data[at : at + size] = struct.pack(">I", len(box) + 4) + box
+    for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
+        parent = data.rfind(name, 0, at) - 4
+        (before,) = struct.unpack(">I", data[parent : parent + 4])
+        data[parent : parent + 4] = struct.pack(">I", before + len(box) + 4 - size)
+    data = data.replace(b"edts", b"free")  # it says how long the pictures are shown
+    video.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("runs", "repeated", "lost"),
+    [(((120, 1), (120, 2)), 119, 0), (((180, 1), (34, 3), (26, 1)), 0, 68)],
+)
+def test_a_variable_rate_is_called_one(
+    tmp_path: Path,
+    pictures: list[NDArray[np.uint8]],
+    runs: tuple[tuple[int, int], ...],
+    repeated: int,
+    lost: int,
+) -> None:
+    video = write_video(tmp_path / "phone.mp4", pictures)
+    with_intervals(video, *runs)
+    findings = {finding.kind: finding for finding in check_sources(request(video)).findings}
+    told = findings[FindingKind.VARIABLE_RATE]
+    assert (f"{repeated} frames are the one before" in told.sentence) == bool(repeated)
+    # the mean rate of the header is no rate to give, and a faster disk is no cure
+    assert FindingKind.FPS not in findings
+    assert (FindingKind.LOST_FRAMES in findings) == bool(lost)
+    if lost:
+        assert findings[FindingKind.LOST_FRAMES].values["lost"] == lost
+        assert "faster disk" not in findings[FindingKind.LOST_FRAMES].sentence
+    given = check_sources(request(video, source_fps=30.0)).findings
+    assert FindingKind.VARIABLE_RATE not in {finding.kind for finding in given}
 
 
 def test_a_video_behind_a_url(tmp_path: Path, pictures: list[NDArray[np.uint8]]) -> None:

@@ -27,6 +27,7 @@ from fishrt.recording import (
 )
 from fishrt.recording_writer import RecordingWriter
 from fishrt.stored_array import StoredArray
+from fishrt.video import SourceKind
 from training.source_tally import SourceTally
 
 BLOCK = 1 << 16  # motion energies mended at a time, so that memory does not grow
@@ -128,6 +129,8 @@ def _measured(tally: SourceTally, writer: RecordingWriter, clip: ClipConfig) -> 
         told_fps=tally.told_fps,
         view=(tally.view[0], tally.view[1]) if tally.view else None,
         frame=(clip.height, clip.width),
+        # those of streams are of the network, and the numbers of a folder say what is missing
+        seconds_at=tally.seconds_at if tally.kind == SourceKind.FILE else (),
     )
 
 

@@ -220,9 +220,8 @@ class SourceReader:
         tally.pictures += len(block.whole)
         tally.frames += len(block.whole)
         for timestamp in block.timestamps.tolist():  # one by one, so that the sum is the same
-            tally.seconds += timestamp - previous
+            tally.passed(timestamp - previous)
             previous = timestamp
-        tally.intervals += len(block.whole)
         self._last = previous
         return True
 
@@ -266,9 +265,8 @@ class SourceReader:
             tally.frames += placement.repeats + 1
             tally.repeated += placement.repeats
             tally.lost += placement.lost
-        if self._last is not None and not placement.lost and timestamp > self._last:
-            tally.seconds += timestamp - self._last
-            tally.intervals += 1
+        if self._last is not None and timestamp > self._last:
+            tally.passed(timestamp - self._last, lost=bool(placement.lost))
         self._last = timestamp
 
     def _pass_over(self) -> None:

@@ -14,6 +14,7 @@ class FindingKind(enum.StrEnum):
     LOST_FRAMES = "lost-frames"
     SHAKE = "shake"
     FPS = "fps"
+    VARIABLE_RATE = "variable-rate"
     EXPOSURE = "exposure"
     THRESHOLD = "threshold"
     DAMAGED = "damaged"

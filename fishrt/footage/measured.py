@@ -30,6 +30,8 @@ class SourceFootage:
         told_fps: Frames a second that the user gave, whatever the header says, or None.
         view: Height and width of the camera picture within the region of interest, or None.
         frame: Height and width of what the model sees of it, or None.
+        seconds_at: For every rate that a video had for a second or longer: pictures a second, and
+            for how many seconds in all; empty if not known.
     """
 
     name: str
@@ -48,6 +50,7 @@ class SourceFootage:
     told_fps: float | None = None
     view: tuple[int, int] | None = None
     frame: tuple[int, int] | None = None
+    seconds_at: tuple[tuple[float, float], ...] = ()
 
     @property
     def longest(self) -> tuple[int, int]:

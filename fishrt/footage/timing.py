@@ -7,6 +7,10 @@ from fishrt.footage.finding import Finding, FindingKind
 from fishrt.footage.measured import SourceFootage
 
 MAX_RATE_ERROR = 0.02
+# A video's rate is variable where for this share of the time, and for so many seconds, it is
+# another one by more than that. One that only loses pictures keeps its rate between the losses.
+MAX_RATE_CHANGE = 0.15
+MIN_VARIABLE_SHARE, MIN_VARIABLE_SECONDS = 0.02, 2.0
 # Share of frames that may be repeated or left out to fit the model's rate: 30 against 29.97 is
 # 0.001.
 MAX_REFITTED = 0.005
@@ -40,22 +44,62 @@ def _finding(kind: FindingKind, footage: SourceFootage, sentence: str, **values:
 
 
 def _check_rate(footage: SourceFootage) -> list[Finding]:
-    return [*_check_header(footage), *_check_refitted(footage)]
+    variable = _check_variable(footage)
+    # of a variable rate the header has only the mean, which is nobody's rate
+    return variable or [*_check_header(footage), *_check_refitted(footage)]
+
+
+def _check_variable(footage: SourceFootage) -> list[Finding]:
+    if not footage.seconds_at:
+        return []
+    usual, _ = max(footage.seconds_at, key=lambda rate: rate[1])
+    others = [
+        (rate, seconds)
+        for rate, seconds in footage.seconds_at
+        if not 1 / (1 + MAX_RATE_CHANGE) < rate / usual < 1 + MAX_RATE_CHANGE
+    ]
+    changed = sum(seconds for _, seconds in others)
+    share = changed / sum(seconds for _, seconds in footage.seconds_at)
+    if share < MIN_VARIABLE_SHARE or changed < MIN_VARIABLE_SECONDS:
+        return []
+    low, high = min(others)[0], max(others)[0]
+    rates = f"{low:.3g}" if high - low < MAX_RATE_CHANGE * low else f"{low:.3g} to {high:.3g}"
+    costs = ""
+    if footage.repeated:
+        costs = f" So {footage.repeated} frames are the one before once more."
+    if footage.lost:
+        costs += " Where it is much slower than on the whole, each picture counts as a gap."
+    return [
+        _finding(
+            FindingKind.VARIABLE_RATE,
+            footage,
+            f"Its rate is variable: mostly {usual:.3g} frames/s, but {rates} for {share:.0%} of "
+            f"the time.{costs} Film at a constant rate (more light, a fixed exposure time), or cut "
+            "the video where its rate changes and give the parts one after another. --source-fps "
+            "would stretch its times.",
+            usual_fps=usual,
+            lowest_fps=low,
+            highest_fps=high,
+            share=share,
+        )
+    ]
 
 
 def _check_header(footage: SourceFootage) -> list[Finding]:
-    declared, measured = footage.declared_fps, footage.measured_fps
-    if footage.told_fps:  # the pictures come at the rate that the user gave: no clock was read
-        return []
+    # what the user gave holds; only a live stream can come at another rate then
+    told, declared = footage.told_fps, footage.told_fps or footage.declared_fps
+    measured = footage.measured_fps
     if not declared or not measured or abs(measured / declared - 1) <= MAX_RATE_ERROR:
         return []
+    says, cure = "The header", f"if the header is right, say so with --source-fps {declared:g}"
+    if told:
+        says, cure = "--source-fps", "leave it out, or correct it"
     return [
         _finding(
             FindingKind.FPS,
             footage,
-            f"The header says {declared:g} frames/s but the pictures come at {measured:.2f}. "
-            "The pictures' own times were used; if the header is right, say so with "
-            f"--source-fps {declared:g}.",
+            f"{says} says {declared:g} frames/s but the pictures come at {measured:.2f}. The "
+            f"pictures' own times were used; {cure}.",
             declared_fps=declared,
             measured_fps=measured,
         )
@@ -93,14 +137,16 @@ def _check_refitted(footage: SourceFootage) -> list[Finding]:
 def _check_lost(footage: SourceFootage) -> list[Finding]:
     findings = []
     gaps = len(footage.segments) - 1
+    cure = "Record to a faster disk, or at a lower rate or size."
+    if _check_variable(footage):
+        cure = "The variable rate makes most of these, or all."
     if footage.lost:
         findings.append(
             _finding(
                 FindingKind.LOST_FRAMES,
                 footage,
                 f"{footage.lost} frames are missing in {gaps} places; no clip crosses them, so "
-                "each costs several seconds of examples. Record to a faster disk, or at a lower "
-                "rate or size.",
+                f"each costs several seconds of examples. {cure}",
                 lost=footage.lost,
                 gaps=gaps,
             )
