@@ -202,9 +202,19 @@ def test_every_source_and_stretch_of_a_recording(
     assert own[2491] < PEAK / 2 < other[2491]
     assert own[1316] == other[1316]  # in a stretch of 27 frames nothing can be told
     assert own[[1302, 1329]].tolist() == other[[1302, 1329]].tolist()  # across a gap
-    done, partly = (finding.sentence for finding in keyframe_findings(made))
+    done, partly, nothing = (finding.sentence for finding in keyframe_findings(made))
     assert "every 50 pictures" in done
     assert done.endswith("Done: the labels leave these peaks out.")
     assert partly.endswith(
         "But in 1 of the 3 stretches between gaps they are too few to follow, and stay."
     )
+    assert nothing == (
+        "No beat of codec keyframes was found in the motion energy, so --keyframes ignore changed "
+        "nothing. Beats of 5 to 250 pictures were looked for."
+    )
+
+
+def test_a_source_too_short_for_any_beat_is_told(tmp_path: Path) -> None:
+    energy = np.full(29, 0.001)
+    (finding,) = keyframe_findings(completed(tmp_path / "r", [(energy, np.zeros(0, np.int64), [])]))
+    assert "changed nothing. It is too short" in finding.sentence

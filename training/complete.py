@@ -14,6 +14,7 @@ from fishrt.footage.keyframes import (
     FollowedBeat,
     find_periodic_peaks,
     follow_beat,
+    known_periods,
     without_peaks,
 )
 from fishrt.footage.measured import SourceFootage
@@ -101,6 +102,11 @@ def complete_recording(
         threshold_quantile=options.threshold_quantile,
         findings=(
             *_with_what_was_done(findings, followed),
+            *(
+                _without_beat(one)
+                for one, beat in zip(footage, beats, strict=True)
+                if not beat and options.keyframes is Keyframes.IGNORE
+            ),
             *_short_splits(splits, stretches, config.clip.geometry.frames + label.horizon + 1),
         ),
     )
@@ -256,3 +262,19 @@ def _with_what_was_mended(finding: Finding, beat: FollowedBeat) -> Finding:
         )
     values = {**finding.values, "stretches_not_mended": float(beat.missed)}
     return finding.model_copy(update={"sentence": done, "values": values})
+
+
+def _without_beat(footage: SourceFootage) -> Finding:
+    """That there was nothing to leave out, and how far was looked: not far in a short one."""
+    periods = known_periods(footage.changes)
+    if periods:
+        looked = f"Beats of {periods[0]} to {periods[-1]} pictures were looked for."
+    else:
+        looked = "It is too short: no beat could be seen often enough."
+    return Finding(
+        kind=FindingKind.KEYFRAMES,
+        source=footage.name,
+        sentence="No beat of codec keyframes was found in the motion energy, so --keyframes ignore "
+        f"changed nothing. {looked}",
+        values={"longest_beat": float(periods[-1]) if periods else 0.0},
+    )

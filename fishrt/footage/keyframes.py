@@ -91,7 +91,7 @@ def find_periodic_peaks(changes: RealChanges) -> PeriodicPeaks | None:
     Returns:
         The beat that is least likely by chance, or None if none stands out.
     """
-    segment = max(changes.segments, key=lambda part: part[1] - part[0], default=(0, 0))
+    segment = _longest(changes)
     found, length = [np.zeros(0, np.int64)], 0
     for chunk in changes.chunks(segment):
         found.append(length + np.flatnonzero(chunk.ratio >= PEAK_RATIO))
@@ -99,13 +99,27 @@ def find_periodic_peaks(changes: RealChanges) -> PeriodicPeaks | None:
         if length >= MAX_ENTRIES:
             break
     at = np.concatenate(found)
-    periods = range(MIN_PERIOD, min(MAX_PERIOD, length // MIN_PERIODS) + 1)
+    periods = _periods(length)
     candidates = (_on_beat(at, period, length) for period in periods)
     best = max(filter(None, candidates), key=lambda peaks: peaks.evidence, default=None)
     if best is None or best.evidence - math.log(sum(periods)) < MIN_EVIDENCE:
         return None
     phase = (best.phase + changes.rank(segment[0])) % best.period
     return PeriodicPeaks(best.period, phase, best.evidence, min(best.share, 1.0))
+
+
+def known_periods(changes: RealChanges) -> range:
+    """The periods for which a source is long enough; empty if it is for none."""
+    first, stop = _longest(changes)
+    return _periods(min(changes.rank(max(stop - 1, first)) - changes.rank(first), MAX_ENTRIES))
+
+
+def _longest(changes: RealChanges) -> tuple[int, int]:
+    return max(changes.segments, key=lambda part: part[1] - part[0], default=(0, 0))
+
+
+def _periods(length: int) -> range:
+    return range(MIN_PERIOD, min(MAX_PERIOD, length // MIN_PERIODS) + 1)
 
 
 def _on_beat(at: NDArray[np.int64], period: int, length: int) -> PeriodicPeaks | None:
