@@ -10,21 +10,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from fishrt.config import Config
+from fishrt.config import Config, override_config
 from fishrt.footage.finding import Finding, FindingKind
 from fishrt.footage.keyframes import find_periodic_peaks, follow_beat, without_peaks
 from fishrt.footage.policy import Keyframes
 from fishrt.footage.real_changes import RealChanges
 from fishrt.held_motion import HeldMotion
 from fishrt.motion import LabelRule, burst_labels
-from fishrt.recording import KeyframePeaks, RecordingMetadata
+from fishrt.recording import KeyframePeaks, RecordingMetadata, load_recording
 from fishrt.recording_writer import Layout, write_recording
 from fishrt.video import SourceKind
 from fishrt.video.resample import Resampler
 from training.complete import LabelOptions, complete_recording
 from training.prepare import MEASURED_NOTES, MEASURED_TRACKS
+from training.recording_report import plot_close, plot_motion
 from training.source_tally import SourceTally
 
 RULE = LabelRule()
@@ -152,14 +154,15 @@ def completed(
     folder: Path, sources: Sequence[tuple[NDArray[np.float64], NDArray[np.int64], list[int]]]
 ) -> RecordingMetadata:
     """A recording of sources that are given by motion energy, repeated frames and gaps."""
-    layout = Layout(1, 1, frames=False, tracks=MEASURED_TRACKS, notes=MEASURED_NOTES)
+    layout = Layout(8, 8, tracks=MEASURED_TRACKS, notes=MEASURED_NOTES)
     options = LabelOptions(Keyframes.IGNORE, threshold_quantile=0.3)
+    config = override_config(Config(), ["clip.height=8", "clip.width=8", "model.filters=[4]"])
     tallies, first = [], 0
     with write_recording(folder, layout, {}) as writer:
         for energy, repeated, gaps in sources:
             frames = len(energy) + 1
             writer.extend(
-                np.zeros((frames, 1, 1), np.uint8), energy, brightness=np.full(frames, 100.0)
+                np.zeros((frames, 8, 8), np.uint8), energy, brightness=np.full(frames, 100.0)
             )
             for frame in repeated:
                 writer.note("repeated", np.array(first + frame))
@@ -170,7 +173,19 @@ def completed(
                 )
             )  # fmt: skip
             first += frames
-        return complete_recording(writer, tallies, [None] * len(tallies), Config(), options)
+        return complete_recording(writer, tallies, [None] * len(tallies), config, options)
+
+
+def assert_both_are_drawn(folder: Path) -> None:
+    """Whether a picture shows what was mended: the measured peak and what stands in its place."""
+    recording = load_recording(folder)
+    for plot in (plot_motion, plot_close):
+        ax = Figure().add_subplot()
+        plot(recording, ax)
+        names = ax.get_legend_handles_labels()[1]
+        assert {"as measured", "what the labels come from"} <= set(names)
+    lines = [np.asarray(line.get_ydata()) for line in ax.get_lines()]
+    assert np.nanmax(lines[0]) > np.nanmax(lines[1]) + PEAK / 2
 
 
 def keyframe_findings(made: RecordingMetadata) -> list[Finding]:
@@ -195,6 +210,7 @@ def test_every_source_and_stretch_of_a_recording(
     ]
     label_energy = np.load(tmp_path / "r" / "label_energy.npy")
     own = label_energy[1501:][: len(peaks)]
+    assert_both_are_drawn(tmp_path / "r")
     changes = RealChanges(peaks, ((0, len(peaks) + 1),), repeated)
     (alone,) = without_peaks(changes, follow_beat(changes, 50), peaks, 1 << 16)
     np.testing.assert_array_equal(own, held(alone, repeated))
