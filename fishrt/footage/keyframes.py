@@ -38,6 +38,7 @@ MENDED_RATIO = 1.1
 MAX_ENTRIES = 8 * CHUNK
 # From one block to the next the phase stays, or moves on by one; logarithms of how likely.
 BLOCK = 512
+GROUP = 8
 STAYS, MOVES = math.log(0.98), math.log(0.01)
 
 
@@ -124,13 +125,20 @@ def _periods(length: int) -> range:
 
 def _on_beat(at: NDArray[np.int64], period: int, length: int) -> PeriodicPeaks | None:
     """The phase of a period on which most peaks lie, or None if too few do on any."""
+    needed = max(MIN_SHARE_OF_PEAKS * len(at), MIN_SHARE_OF_BEATS * length / period, 1)
+    # bounds, each cheaper than what follows, rule out most periods; within a group of blocks the
+    # phase is at most half of them away from that in its middle
+    if len(at) < needed:
+        return None
+    groups = _wide(_hits(at, period, length, GROUP * BLOCK), TOLERANCE + GROUP // 2)
+    if groups.max(axis=1).sum(dtype=np.int64) < needed:
+        return None
     hits = _hits(at, period, length)
     wide = _wide(hits)
-    needed = max(MIN_SHARE_OF_PEAKS * len(at), MIN_SHARE_OF_BEATS * length / period, 1)
-    if wide.max(axis=1).sum() < needed:  # so much at most, which saves following most periods
+    if wide.max(axis=1).sum(dtype=np.int64) < needed:
         return None
     path = _follow(hits, wide, None)
-    count = int(wide[np.arange(len(path)), path].sum())
+    count = int(wide[np.arange(len(path)), path].sum(dtype=np.int64))
     if count < needed:
         return None
     evidence = _evidence(count, len(at), _chance(period)) + _likelihood(path)
@@ -141,23 +149,26 @@ def _chance(period: int) -> float:
     return (2 * TOLERANCE + 1) / period
 
 
-def _hits(at: NDArray[np.int64], period: int, length: int) -> NDArray[np.int64]:
+def _hits(at: NDArray[np.int64], period: int, length: int, block: int = BLOCK) -> NDArray[np.int16]:
     """How many peaks of each block have each phase, `(blocks, period)`."""
-    blocks = -(-length // BLOCK)
-    cells = at // BLOCK * period + at % period
-    return np.bincount(cells, minlength=blocks * period).reshape(blocks, period)
+    blocks = -(-length // block)
+    cells = at // block * period + at % period
+    counts = np.bincount(cells, minlength=blocks * period)
+    return counts.astype(np.int16).reshape(blocks, period)
 
 
-def _wide(hits: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The same, give or take one."""
-    wide = hits.copy()
-    for shift in range(1, TOLERANCE + 1):
-        wide += np.roll(hits, shift, axis=1) + np.roll(hits, -shift, axis=1)
+def _wide(hits: NDArray[np.int16], reach: int = TOLERANCE) -> NDArray[np.int16]:
+    """The same, give or take as many phases as they reach."""
+    period = hits.shape[1]
+    around = np.concatenate([hits[:, -reach:], hits, hits[:, :reach]], axis=1)
+    wide = around[:, :period].copy()
+    for shift in range(1, 2 * reach + 1):
+        wide += around[:, shift : shift + period]
     return wide
 
 
 def _follow(
-    hits: NDArray[np.int64], wide: NDArray[np.int64], before: int | None
+    hits: NDArray[np.int16], wide: NDArray[np.int16], before: int | None
 ) -> NDArray[np.int16]:
     """The likeliest phase in every block (Viterbi, 1967).
 
@@ -230,7 +241,7 @@ def _phases(
         hits = np.roll(_hits(at, period, len(chunk.at)), start % period, axis=1)
         wide = _wide(hits)
         paths.append(_follow(hits, wide, int(paths[-1][-1]) if paths else None))
-        count += int(wide[np.arange(len(wide)), paths[-1]].sum())
+        count += int(wide[np.arange(len(wide)), paths[-1]].sum(dtype=np.int64))
         total += len(at)
         start += len(chunk.at)
     if not paths:
