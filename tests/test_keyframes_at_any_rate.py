@@ -112,7 +112,6 @@ def test_labels_are_those_without_keyframes(
 
 @pytest.mark.parametrize("lost", [1, 10, 25])
 def test_the_phase_behind_a_gap_is_another_one(published: NDArray[np.float64], lost: int) -> None:
-    # measured: 0.992 before the gap, 0.994 to 0.996 behind it; with one phase 0.29 behind a gap
     # of 10 or 25
     clean, peaks = published[:12000], published[:12000].copy()
     peaks[49::50] += PEAK
