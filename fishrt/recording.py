@@ -72,7 +72,8 @@ class _Section(BaseModel):
 class KeyframePeaks(_Section):
     """Where codec keyframes made false peaks: motion energy t with t % period == phase.
 
-    t is counted from the source's first frame.
+    t is counted from the source's first frame, repeated frames left out. The phase is that of the
+    first stretch; it is another one behind a gap, and moves on where pictures are left out.
     """
 
     period: int = Field(ge=2)

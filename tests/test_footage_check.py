@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fishrt.deflicker import Deflicker
+from fishrt.footage import real_changes
 from fishrt.footage.check import check_footage
 from fishrt.footage.finding import FindingKind
-from fishrt.footage.keyframes import find_periodic_peaks, interpolate_peaks
+from fishrt.footage.keyframes import find_periodic_peaks, follow_beat, without_peaks
 from fishrt.footage.measured import SourceFootage
+from fishrt.footage.real_changes import RealChanges
 from fishrt.footage.shake import AGREEMENT, MIN_SHIFT, ShakeMeter, _no_shake
 from fishrt.footage.threshold import auto_threshold, window_ranges
 from fishrt.footage.timing import find_duplicates
@@ -65,6 +67,15 @@ def kinds(footage: SourceFootage, rule: LabelRule = RULE) -> set[FindingKind]:
         assert finding.sentence.endswith(".")
         assert all(np.isfinite(value) for value in finding.values.values())
     return {finding.kind for finding in findings}
+
+
+def whole(energy: NDArray[np.float64]) -> RealChanges:
+    return RealChanges(energy, ((0, len(energy) + 1),), np.zeros(0, np.int64))
+
+
+def mended(changes: RealChanges, period: int, size: int = 1000) -> NDArray[np.float64]:
+    blocks = without_peaks(changes, follow_beat(changes, period), changes.energy, size)
+    return np.concatenate([np.zeros(0), *blocks])
 
 
 def flickering(views: Views) -> Iterator[NDArray[np.uint8]]:
@@ -122,7 +133,7 @@ def test_a_redrawn_picture_at_a_beat_is_a_keyframe(tank: Views) -> None:
     # blend the next one in, and one entry stays
     energy = motion_energy(np.stack([Preprocessor()(view) for view in tank]))
     energy[17::60] *= 1.6
-    peaks = find_periodic_peaks(energy)
+    peaks = find_periodic_peaks(whole(energy))
     assert peaks is not None
     assert (peaks.period, peaks.phase) == (60, 17)
 
@@ -140,15 +151,15 @@ def test_the_school_video_has_its_keyframes_and_nothing_else(reference: Path) ->
         views.append(np.asarray(cv2.cvtColor(read[1], cv2.COLOR_BGR2GRAY), np.uint8))
     footage = measure(views)
     assert kinds(footage) == {FindingKind.KEYFRAMES}
-    peaks = find_periodic_peaks(footage.motion_energy)
+    peaks = find_periodic_peaks(footage.changes)
     assert peaks is not None
     assert peaks.period == 50
     # the seven that stand out by half and more (looked up by hand), and one smaller
-    mended = interpolate_peaks(footage.motion_energy, peaks.period, peaks.phase)
-    changed = set(np.flatnonzero(mended != footage.motion_energy).tolist())
+    without = mended(footage.changes, peaks.period)
+    changed = set(np.flatnonzero(without != footage.motion_energy).tolist())
     assert {98, 249, 348, 499, 598, 749, 848} <= changed
     assert len(changed) <= 9
-    assert find_periodic_peaks(mended) is None
+    assert find_periodic_peaks(whole(without)) is None
 
 
 def test_the_guppies_have_no_finding(reference: Path) -> None:
@@ -304,32 +315,48 @@ def test_still_pictures_are_no_duplicates() -> None:
 def test_any_beat_is_found(period: int, data: st.DataObject, seed: int, factor: float) -> None:
     phase = data.draw(st.integers(0, period - 1))
     energy = np.random.default_rng(seed).uniform(0.9, 1.1, 1800) * 0.001
-    assert find_periodic_peaks(energy) is None
+    assert find_periodic_peaks(whole(energy)) is None
     energy[phase::period] *= factor
-    peaks = find_periodic_peaks(energy)
+    peaks = find_periodic_peaks(whole(energy))
     assert peaks is not None
     assert (peaks.period, peaks.phase) == (period, phase)
 
 
 @given(
     seed=st.integers(0, 2**32 - 1),
-    length=st.integers(0, 60),
-    period=st.integers(5, 20),
-    phase=st.integers(0, 19),
-    cuts=st.lists(st.integers(0, 60), max_size=4),
+    lengths=st.lists(st.integers(0, 400), max_size=3),
+    share=st.sampled_from([0.0, 0.1, 0.5]),
+    size=st.integers(1, 300),
 )
 def test_mending_in_blocks_is_mending_at_once(
-    seed: int, length: int, period: int, phase: int, cuts: list[int]
+    seed: int, lengths: list[int], share: float, size: int
 ) -> None:
-    energy = np.random.default_rng(seed).random(length)
-    whole = interpolate_peaks(energy, period, phase % period)
-    edges = [0, *sorted(min(cut, length) for cut in cuts), length]
-    parts = [
-        interpolate_peaks(energy, period, phase % period, a, b)
-        for a, b in itertools.pairwise(edges)
-    ]
-    np.testing.assert_array_equal(np.concatenate(parts), whole)
-    assert whole.shape == energy.shape
+    rng = np.random.default_rng(seed)
+    edges = [0, *itertools.accumulate(lengths)]
+    energy = rng.random(edges[-1])
+    energy[7::20] += 2.0
+    repeated = np.flatnonzero(rng.random(edges[-1]) < share)
+    changes = RealChanges(energy, [*itertools.pairwise(edges)], repeated)
+    at_once = mended(changes, 20)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(real_changes, "CHUNK", 512)
+        np.testing.assert_array_equal(mended(changes, 20, size), at_once)
+    assert at_once.shape == energy.shape
+
+
+def test_chunks_are_what_lies_between_gaps_without_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    energy = np.random.default_rng(0).random(300)
+    repeated = np.arange(104, 400, 3)  # the source begins at frame 100
+    changes = RealChanges(energy, ((0, 120), (120, 301)), repeated, first=100)
+    real = np.setdiff1d(np.arange(120, 300), repeated - 101)
+    monkeypatch.setattr(real_changes, "CHUNK", 16)
+    chunks = [*changes.chunks((120, 301))]
+    np.testing.assert_array_equal(np.concatenate([c.at for c in chunks]), real)
+    ratio = np.concatenate([c.ratio for c in chunks])
+    np.testing.assert_array_equal(ratio, real_changes.peak_ratio(energy[real]))
+    between = np.concatenate([c.between for c in chunks])
+    np.testing.assert_array_equal(between[1:-1], (energy[real][:-2] + energy[real][2:]) / 2)
+    assert changes.rank(120) == 120 - np.sum(repeated - 101 < 120)
 
 
 def test_deflicker_brings_the_labels_back(tank: Views) -> None:

@@ -77,11 +77,11 @@ def agreement(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
     return float(2 * (a[:count] & b[:count]).sum() / (a[:count].sum() + b[:count].sum()))
 
 
-# measured: 0.94 held and 0.14 not for 25 frames/s, 0.91 and 0.18 for 20
+# measured over three minutes: 0.94 held and 0.14 not for 25 frames/s, 0.91 and 0.18 for 20
 @pytest.mark.parametrize("fps", [25.0, 20.0])
 def test_a_slow_camera_gets_the_labels_of_a_quick_one(tmp_path: Path, fps: float) -> None:
-    film(tmp_path / "slow.avi", fps, 90)
-    quick = film(tmp_path / "quick.avi", FPS, 90)
+    film(tmp_path / "slow.avi", fps, 45)
+    quick = film(tmp_path / "quick.avi", FPS, 45)
     prepare_recording(PrepareRequest((str(tmp_path / "slow.avi"),), SMALL), tmp_path / "slow")
     slow = load_recording(tmp_path / "slow")
     rule = slow.metadata.label.rule

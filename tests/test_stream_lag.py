@@ -4,13 +4,13 @@ import itertools
 import json
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_stream_restored import CODE, GEOMETRY, PATIENCE_S, Server, wait_for
+from command_line import RUN
+from test_stream_restored import GEOMETRY, PATIENCE_S, Server, wait_for
 from tiny_bundle import make_tiny_bundle
 
 LATE_S = 1.6
@@ -31,7 +31,7 @@ def command(server: Server, folder: Path) -> list[str]:
     bundle = make_tiny_bundle(folder / "tiny", GEOMETRY)
     options = ["--bundle", str(bundle.folder), "--output", str(folder / "log.jsonl")]
     run = ["--camera", server.url, "--no-window", "--frames", str(FRAMES)]
-    return [sys.executable, "-c", CODE, "live", *run, *options]
+    return [*RUN, "live", *run, *options]
 
 
 @pytest.mark.slow

@@ -319,7 +319,7 @@ def test_damaged_engines_are_one_sentence(bundle, card, monkeypatch):
     engine.path.with_suffix(".engine.yaml").write_text("kind: [")
     with pytest.raises(BundleError, match=r"engine.yaml is damaged; delete it"):
         load_program(bundle, STEP, FP32, 3, HostDevice())
-    engine.path.with_suffix(".engine.yaml").write_text("kind: [step]")
+    engine.path.with_suffix(".engine.yaml").write_text("format_version: 1\nkind: [step]")
     with pytest.raises(BundleError, match=r"engine.yaml is damaged \(kind: .*not \['step'\]\);"):
         load_program(bundle, STEP, FP32, 3, HostDevice())
 

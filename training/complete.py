@@ -10,7 +10,13 @@ import numpy as np
 from fishrt.config import ClipConfig, Config, LabelConfig
 from fishrt.footage.check import check_footage
 from fishrt.footage.finding import Finding, FindingKind
-from fishrt.footage.keyframes import PeriodicPeaks, find_periodic_peaks, interpolate_peaks
+from fishrt.footage.keyframes import (
+    FollowedBeat,
+    find_periodic_peaks,
+    follow_beat,
+    known_periods,
+    without_peaks,
+)
 from fishrt.footage.measured import SourceFootage
 from fishrt.footage.policy import Keyframes
 from fishrt.footage.threshold import auto_threshold
@@ -68,18 +74,19 @@ def complete_recording(
     """
     energy = writer.entries("motion_energy")
     footage = [_measured(tally, writer, config.clip) for tally in tallies]
-    peaks = [
-        find_periodic_peaks(one.motion_energy, one.segments)
-        if options.keyframes is Keyframes.IGNORE
+    beats = [find_periodic_peaks(one.changes) for one in footage]
+    followed = [
+        follow_beat(one.changes, beat.period)
+        if beat and options.keyframes is Keyframes.IGNORE
         else None
-        for one in footage
+        for one, beat in zip(footage, beats, strict=True)
     ]
-    label_energy = _mended(writer, energy, tallies, peaks)
+    label_energy = _mended(writer, energy, footage, followed)
     splits = split_borders(writer.count, config.split)
     stretches = [stretch for tally in tallies for stretch in _stretches(tally)]
     label = _label(config.label, options, label_energy, stretches, splits[Split.TRAIN])
     findings = check_footage(
-        footage, label.rule, config.clip.geometry.frames, [*_parts(label_energy, tallies)]
+        footage, label.rule, config.clip.geometry.frames, [*_parts(label_energy, tallies)], beats
     )
     writer.label(label_energy, label.rule)
     metadata = RecordingMetadata(
@@ -89,15 +96,17 @@ def complete_recording(
         preprocess=config.preprocess,
         label=label,
         sources=tuple(
-            _record(tally, sha256, peak)
-            for tally, sha256, peak in zip(tallies, hashes, peaks, strict=True)
+            _record(tally, sha256, beat)
+            for tally, sha256, beat in zip(tallies, hashes, followed, strict=True)
         ),
         splits=splits,
         threshold_quantile=options.threshold_quantile,
         findings=(
+            *_with_what_was_done(findings, followed, config.preprocess.deflicker),
             *(
-                _with_what_was_done(finding, tallies, peaks, config.preprocess.deflicker)
-                for finding in findings
+                _without_beat(one)
+                for one, beat in zip(footage, beats, strict=True)
+                if not beat and options.keyframes is Keyframes.IGNORE
             ),
             *_short_splits(splits, stretches, config.clip.geometry.frames + label.horizon + 1),
         ),
@@ -107,7 +116,11 @@ def complete_recording(
 
 
 def _measured(tally: SourceTally, writer: RecordingWriter, clip: ClipConfig) -> SourceFootage:
-    shift = writer.entries("shift")
+    shift, repeated = writer.entries("shift"), writer.entries("repeated")
+    repeats = [
+        bisect_left(range(len(repeated)), frame, key=lambda k: repeated[k : k + 1][0])
+        for frame in (tally.first, tally.stop)
+    ]
     borders = [
         bisect_left(range(len(shift)), frame, key=lambda k: shift[k : k + 1][0, 0])
         for frame in (tally.first, tally.stop)
@@ -122,6 +135,8 @@ def _measured(tally: SourceTally, writer: RecordingWriter, clip: ClipConfig) -> 
         shift=shift.part(*borders),
         segments=tuple((a - tally.first, b - tally.first) for a, b in _stretches(tally)),
         repeated=tally.repeated,
+        repeated_frames=repeated.part(*repeats),
+        first=tally.first,
         lost=tally.lost,
         surplus=tally.surplus,
         damaged=len(tally.damaged),
@@ -145,27 +160,25 @@ def _parts(energy: StoredArray, tallies: Sequence[SourceTally]) -> list[StoredAr
 def _mended(
     writer: RecordingWriter,
     energy: StoredArray,
-    tallies: Sequence[SourceTally],
-    peaks: Sequence[PeriodicPeaks | None],
+    footage: Sequence[SourceFootage],
+    followed: Sequence[FollowedBeat | None],
 ) -> StoredArray:
     """The motion energy that labels come from; kept as `label_energy.npy` where it differs."""
-    repeated = np.asarray(writer.entries("repeated")[:], np.int64)
-    if not any(peaks) and not len(repeated):
+    if not any(followed) and not len(writer.entries("repeated")):
         return energy
     mended = GrowingArray(writer.folder / LABEL_ENERGY_FILE, np.float64)
-    for tally, peak in zip(tallies, peaks, strict=True):
+    for one, beat in zip(footage, followed, strict=True):
+        count = len(one.brightness)
         # the entry between two sources belongs to neither and is copied
-        own, held = energy.part(tally.first, tally.stop), HeldMotion()
-        for start in range(0, len(own), BLOCK):
-            stop = min(start + BLOCK, len(own))
-            block = (
-                own[start:stop]
-                if peak is None
-                else interpolate_peaks(own, peak.period, peak.phase, start, stop)
-            )
-            frames = np.arange(start + 1, stop + 1) + tally.first  # to which the changes lead
-            borders = np.isin(frames, [*tally.gaps, tally.stop])
-            mended.extend(held.extend(block, np.isin(frames, repeated), borders))
+        own, held = energy.part(one.first, one.first + count), HeldMotion()
+        borders = [*(first for first, _ in one.segments[1:]), count]
+        start = 0
+        for block in without_peaks(one.changes, beat, own, BLOCK):
+            stop = start + len(block)
+            frames = np.arange(start + 1, stop + 1)  # to which the changes lead
+            repeated = np.isin(frames, one.changes.repeated_in(start, stop) + 1)
+            mended.extend(held.extend(block, repeated, np.isin(frames, borders)))
+            start = stop
     stored = mended.stored()
     mended.close()
     return stored
@@ -221,7 +234,7 @@ def _short_splits(
     ]
 
 
-def _record(tally: SourceTally, sha256: str | None, peak: PeriodicPeaks | None) -> SourceRecord:
+def _record(tally: SourceTally, sha256: str | None, beat: FollowedBeat | None) -> SourceRecord:
     return SourceRecord(
         name=tally.name,
         sha256=sha256,
@@ -230,22 +243,51 @@ def _record(tally: SourceTally, sha256: str | None, peak: PeriodicPeaks | None) 
         first=tally.first,
         stop=tally.stop,
         gaps=tuple(tally.gaps),
-        keyframes=KeyframePeaks(period=peak.period, phase=peak.phase) if peak else None,
+        keyframes=KeyframePeaks(period=beat.period, phase=beat.phase) if beat else None,
     )
 
 
 def _with_what_was_done(
-    finding: Finding,
-    tallies: Sequence[SourceTally],
-    peaks: Sequence[PeriodicPeaks | None],
-    deflickered: bool,
-) -> Finding:
-    mended = {tally.name for tally, peak in zip(tallies, peaks, strict=True) if peak}
-    if finding.kind is FindingKind.KEYFRAMES and finding.source in mended:
-        done = "the labels leave these peaks out"
-    elif finding.kind is FindingKind.FLICKER and deflickered:
-        # it is measured before deflicker, so that it is told what the lamps do
-        done = "every picture was brought to the median brightness of the second before it"
+    findings: Sequence[Finding], followed: Sequence[FollowedBeat | None], deflickered: bool
+) -> list[Finding]:
+    beats = iter([beat for beat in followed if beat])  # each has a finding, in this order
+    told = []
+    for finding in findings:
+        if finding.kind is FindingKind.KEYFRAMES and (beat := next(beats, None)):
+            told.append(_with_what_was_mended(finding, beat))
+        elif finding.kind is FindingKind.FLICKER and deflickered:
+            # it is measured before deflicker, so that it is told what the lamps do
+            done = "every picture was brought to the median brightness of the second before it"
+            told.append(
+                finding.model_copy(update={"sentence": f"{finding.sentence} Done: {done}."})
+            )
+        else:
+            told.append(finding)
+    return told
+
+
+def _with_what_was_mended(finding: Finding, beat: FollowedBeat) -> Finding:
+    done = f"{finding.sentence} Done: the labels leave these peaks out."
+    if beat.missed:
+        done += (
+            f" But in {beat.missed} of the {len(beat.phases)} stretches between gaps they are too "
+            "few to follow, and stay."
+        )
+    values = {**finding.values, "stretches_not_mended": float(beat.missed)}
+    return finding.model_copy(update={"sentence": done, "values": values})
+
+
+def _without_beat(footage: SourceFootage) -> Finding:
+    """That there was nothing to leave out, and how far was looked: not far in a short one."""
+    periods = known_periods(footage.changes)
+    if periods:
+        looked = f"Beats of {periods[0]} to {periods[-1]} pictures were looked for."
     else:
-        return finding
-    return finding.model_copy(update={"sentence": f"{finding.sentence} Done: {done}."})
+        looked = "It is too short: no beat could be seen often enough."
+    return Finding(
+        kind=FindingKind.KEYFRAMES,
+        source=footage.name,
+        sentence="No beat of codec keyframes was found in the motion energy, so --keyframes ignore "
+        f"changed nothing. {looked}",
+        values={"longest_beat": float(periods[-1]) if periods else 0.0},
+    )

@@ -22,6 +22,7 @@ HTML_FILE = "report.html"
 COLUMNS = 2000  # more points than the picture has pixels show nothing more
 CLOSE_SECONDS = 60.0
 EXAMPLES = 4
+MEASURED, FOR_LABELS = "#e08070", "#345"  # what lies under the other shows where they differ
 SPLIT_COLOURS = {Split.TRAIN: "#dbe9f6", Split.VALIDATION: "#fde8c8", Split.TEST: "#d9f0d9"}
 
 
@@ -64,16 +65,22 @@ def draw_recording(recording: Recording) -> Figure:
 
 def plot_motion(recording: Recording, ax: Axes) -> None:
     """The whole motion energy as a band from smallest to largest, with splits and gaps."""
-    energy = recording.motion_energy
     fps = recording.metadata.fps
-    step = max(len(energy) // COLUMNS, 1)
-    starts = np.arange(0, len(energy), step)
-    if len(starts):
+    top = 0.0
+    for energy, colour, label in _energies(recording):
+        step = max(len(energy) // COLUMNS, 1)
+        starts = np.arange(0, len(energy), step)
+        if not len(starts):
+            continue
         low = np.minimum.reduceat(energy, starts)
         high = np.maximum.reduceat(energy, starts)
         minutes = starts / fps / 60
-        ax.fill_between(minutes, low, high, color="#345", linewidth=0.4, step="post")
-        ax.set_ylim(0, float(np.quantile(high, 0.999)) * 1.15 or None)
+        ax.fill_between(
+            minutes, low, high, color=colour, linewidth=0.4, step="post", label=label or None
+        )
+        top = max(top, float(np.quantile(high, 0.999)))
+    if top:
+        ax.set_ylim(0, top * 1.15)
     for split, (first, stop) in recording.metadata.splits.items():
         ax.axvspan(
             first / fps / 60,
@@ -95,21 +102,34 @@ def plot_motion(recording: Recording, ax: Axes) -> None:
 def plot_close(recording: Recording, ax: Axes) -> None:
     """A minute in which bursts begin: motion energy, and where the label is 1."""
     fps = recording.metadata.fps
-    labels, energy = recording.burst_label, recording.motion_energy
-    width = min(round(CLOSE_SECONDS * fps), len(energy))
+    labels = recording.burst_label
+    width = min(round(CLOSE_SECONDS * fps), len(recording.motion_energy))
     first = _busiest(labels, width)
     seconds = np.arange(first, first + width) / fps
-    shown = energy[first : first + width]
-    ax.plot(seconds, shown, color="#345", linewidth=0.8, label="motion energy")
+    top = 0.0 if width else 1.0
+    for energy, colour, name in _energies(recording):
+        shown = energy[first : first + width]
+        ax.plot(seconds, shown, color=colour, linewidth=0.8, label=name or "motion energy")
+        top = max(top, float(shown.max(initial=0.0)))
     label = np.zeros(width, bool)
     part = labels[first : first + width]
     label[: len(part)] = part == 1
-    top = float(shown.max()) if width else 1.0
     ax.fill_between(
         seconds, 0, top, where=label, color="#f5b942", alpha=0.5, linewidth=0, label="burst label"
     )
     ax.set(xlabel="seconds", ylabel="motion energy", title="A minute of it, and the labels")
     ax.legend(loc="upper right", fontsize=8)
+
+
+def _energies(recording: Recording) -> list[tuple[NDArray[np.float64], str, str]]:
+    """What is to be drawn, with colour and name; two where labels come from a mended one."""
+    measured, for_labels = recording.motion_energy, recording.label_energy
+    if np.array_equal(measured, for_labels):
+        return [(measured, FOR_LABELS, "")]
+    return [
+        (measured, MEASURED, "as measured"),
+        (for_labels, FOR_LABELS, "what the labels come from"),
+    ]
 
 
 def _busiest(labels: NDArray[np.uint8], width: int) -> int:

@@ -27,7 +27,7 @@ STEP_SHARE, STEP_LEVELS = 0.05, 1.0
 DRIFT_SHARE, DRIFT_LEVELS = 0.2, 3.0
 
 
-def check_flicker(footage: SourceFootage, beat: int | None) -> list[Finding]:
+def check_flicker(footage: SourceFootage, beat: float | None) -> list[Finding]:
     """Looks for a narrow line in the spectrum of the brightness.
 
     Args:

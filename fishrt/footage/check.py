@@ -32,6 +32,7 @@ def check_footage(
     rule: LabelRule,
     clip_frames: int,
     label_energy: Sequence[Entries] | None = None,
+    beats: Sequence[PeriodicPeaks | None] | None = None,
 ) -> tuple[Finding, ...]:
     """Looks for everything that misleads the labels.
 
@@ -41,15 +42,17 @@ def check_footage(
         clip_frames: Frames in a clip.
         label_energy: For each source the motion energy that its labels come from, where that is
             not its own.
+        beats: For each source the beat of its codec keyframes; None to look for them.
 
     Returns:
         The findings, source by source; empty for good footage.
     """
     findings: list[Finding] = []
-    for one in footage:
-        beat = find_periodic_peaks(one.motion_energy, one.segments)
+    if beats is None:
+        beats = [find_periodic_peaks(one.changes) for one in footage]
+    for one, beat in zip(footage, beats, strict=True):
         findings += check_keyframes(one, beat)
-        findings += check_flicker(one, beat.period if beat else None)
+        findings += check_flicker(one, _in_frames(one, beat) if beat else None)
         findings += check_timing(one, clip_frames, rule.horizon)
         findings += check_shake(one)
         findings += check_exposure(one)
@@ -122,7 +125,7 @@ def check_keyframes(footage: SourceFootage, beat: PeriodicPeaks | None) -> list[
         Finding(
             kind=FindingKind.KEYFRAMES,
             source=footage.name,
-            sentence=f"The motion energy peaks every {beat.period} frames, which is the codec's "
+            sentence=f"The motion energy peaks every {beat.period} pictures, which is the codec's "
             "keyframes and not behaviour. Use --keyframes ignore to keep them out of the labels, "
             "or film with less compression (such as -crf 12) and rare keyframes.",
             values={
@@ -133,6 +136,12 @@ def check_keyframes(footage: SourceFootage, beat: PeriodicPeaks | None) -> list[
             },
         )
     ]
+
+
+def _in_frames(footage: SourceFootage, beat: PeriodicPeaks) -> float:
+    """The period in frames, of which repeated ones are some."""
+    count = len(footage.motion_energy)
+    return beat.period * count / max(count - len(footage.repeated_frames), 1)
 
 
 def check_shake(footage: SourceFootage) -> list[Finding]:

@@ -1,7 +1,10 @@
 """What was measured on one source while it was read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
+
+from fishrt.footage.real_changes import RealChanges
 from fishrt.stored_array import Entries
 
 
@@ -23,6 +26,8 @@ class SourceFootage:
         segments: Frames `[first, stop)` without lost time, in order. Motion energy across the
             border of two is none.
         repeated: Frames that are the one before once more, because the source is slower.
+        repeated_frames: Their numbers, ascending.
+        first: Number of the source's first frame among them.
         lost: Frames for which there was no picture.
         surplus: Pictures that no frame needed, because the source is faster.
         damaged: Pictures that could not be read and were left out.
@@ -43,6 +48,8 @@ class SourceFootage:
     shift: Entries
     segments: tuple[tuple[int, int], ...]
     repeated: int = 0
+    repeated_frames: Entries = field(default_factory=lambda: np.zeros(0, np.int64))
+    first: int = 0
     lost: int = 0
     surplus: int = 0
     damaged: int = 0
@@ -51,6 +58,11 @@ class SourceFootage:
     view: tuple[int, int] | None = None
     frame: tuple[int, int] | None = None
     seconds_at: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def changes(self) -> RealChanges:
+        """The changes between real pictures."""
+        return RealChanges(self.motion_energy, self.segments, self.repeated_frames, self.first)
 
     @property
     def longest(self) -> tuple[int, int]:
