@@ -535,7 +535,23 @@ def test_a_whole_recording_is_not_replaced_unasked(tmp_path: Path, folder: Path)
     assert len(load_recording(tmp_path / "r").frames) == 90
 
 
-def test_a_full_disk_loses_nothing(tmp_path: Path, folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("one_by_one", "eager", "least"),
+    # the disk has room for about 160 frames; blocks have 60
+    [(False, False, 1), (False, True, 120), (True, False, 1), (True, True, 140)],
+)
+def test_a_full_disk_loses_little_and_nothing_in_the_end(
+    tmp_path: Path,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    one_by_one: bool,
+    eager: bool,
+    least: int,
+) -> None:
+    if eager:  # as if it took minutes
+        monkeypatch.setattr("fishrt.growing_array.BLOCK_BYTES", 4096)
+        monkeypatch.setattr("fishrt.recording_writer.MARK_EVERY_SECONDS", 0.0)
+    small = override_config(SMALL, ["preprocess.deflicker=true"] if one_by_one else [])
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "none", str(disk)]
@@ -543,10 +559,11 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, folder: Path) -> None:
         pytest.skip("no small file system can be mounted here (that needs root)")
     try:
         with pytest.raises(OutputError, match="the disk is full"):
-            prepare_recording(request(folder), disk / "r")
+            prepare_recording(request(folder, config=small), disk / "r")
+        assert least <= progress_of(disk / "r") < 170
         subprocess.run([*mount[:4], "remount,size=20m", "none", str(disk)], check=True)
-        prepare_recording(request(folder), disk / "r")
-        prepare_recording(request(folder), tmp_path / "whole")
+        prepare_recording(request(folder, config=small), disk / "r")
+        prepare_recording(request(folder, config=small), tmp_path / "whole")
         same(load_recording(disk / "r"), load_recording(tmp_path / "whole"))
     finally:
         subprocess.run(["umount", str(disk)], check=True)

@@ -285,22 +285,24 @@ def _take(
     place.tallies[-1] = tally = reader.tally
     if tally.frames and preprocess.deflicker:
         preprocess.deflicker.reset(writer.state["flicker"])
+
+    def state() -> dict[str, Any]:
+        return place.within(preprocess.deflicker)
+
     try:
-        record_source(
-            writer,
-            reader,
-            preprocess,
-            lambda: writer.safe(place.within(preprocess.deflicker)),
-            progress,
-        )
-    except SourceError as error:
-        if request.damaged is Damaged.STOP:
-            raise _with_the_way_on(error, writer) from error
-        tally.ended_early = str(error)
-    finally:
-        if tally.stop == writer.count:  # not between a picture and its frame
-            writer.save_quietly(place.within(preprocess.deflicker))
-    writer.safe(place.behind())
+        try:
+            record_source(writer, reader, preprocess, state, progress)
+        except SourceError as error:
+            if request.damaged is Damaged.STOP:
+                raise _with_the_way_on(error, writer) from error
+            tally.ended_early = str(error)
+        writer.safe(place.behind())
+    except BaseException as error:
+        if tally.stop == writer.count:
+            writer.save_quietly(state())
+        elif isinstance(error, OSError):  # between a picture and its frame
+            writer.save_quietly(None)
+        raise
     return reader.sha256
 
 
