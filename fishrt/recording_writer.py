@@ -412,6 +412,14 @@ def _prepare_scratch(scratch: Path, request: Mapping[str, Any], unfinished: Unfi
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+def kept_frames(folder: Path) -> int:
+    """Frames of the unfinished recording that would become this folder; 0 if there is none."""
+    try:
+        return int(_read_progress(partial_folder(folder.resolve())).get("frames", 0))
+    except (RecordingError, OSError):
+        return 0
+
+
 def _read_progress(folder: Path) -> dict[str, Any]:
     """What `progress.json` holds; empty if there is none."""
     try:

@@ -23,6 +23,7 @@ import yaml
 from numpy.typing import NDArray
 from tiny_footage import write_video
 
+from fishrt.cli.kept import telling_what_is_kept
 from fishrt.clip import ClipGeometry
 from fishrt.config import Config, override_config
 from fishrt.errors import FishrtError, OutputError, RecordingError, SourceError
@@ -479,7 +480,9 @@ def test_killed_it_goes_on_where_it_was(
     broken, whole = tmp_path / "broken", tmp_path / "whole"
     code, said = stop_in_the_middle([*command, "-o", str(broken), *SETTINGS], broken, how)
     assert code == (-9 if how is signal.SIGKILL else 130)
-    assert ("fishrt: interrupted." in said) == (how is signal.SIGINT)
+    kept = f"{progress_of(broken)} frames are kept in {partial_folder(broken)}"
+    words = f"fishrt: interrupted; {kept}, and the same command goes on there.\n"
+    assert said.endswith(words) == (how is signal.SIGINT)
     assert "Traceback" not in said
     with pytest.raises(RecordingError, match="not finished"):
         load_recording(broken)
@@ -608,6 +611,24 @@ def half_done(tmp_path: Path, folder: Path) -> Iterator[Path]:
         prepare_recording(request(folder), tmp_path / "r")
     (folder / "00120.png").write_bytes(good)
     return tmp_path / "r"  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_ctrl_c_says_what_is_kept(half_done: Path, tmp_path: Path, restart: bool) -> None:
+    command = "the same command without --restart" if restart else "the same command"
+    with (
+        pytest.raises(KeyboardInterrupt) as caught,
+        telling_what_is_kept(half_done, restart=restart),
+    ):
+        raise KeyboardInterrupt
+    assert str(caught.value) == (
+        f"interrupted; 120 frames are kept in {half_done}.partial, and {command} goes on there."
+    )
+    with (
+        pytest.raises(KeyboardInterrupt, match=r"^$"),
+        telling_what_is_kept(tmp_path / "nothing", restart=restart),
+    ):
+        raise KeyboardInterrupt
 
 
 def test_an_unfinished_recording_of_something_else_is_kept(half_done: Path, folder: Path) -> None:
