@@ -46,7 +46,8 @@ class GrowingArray:
         self._filled = 0
         if keep:
             _check(path, self.dtype, item_shape, keep)
-        self._file = path.open("r+b" if keep else "w+b")
+        # without a buffer of Python's, in which a full disk would leave a part of a block
+        self._file = path.open("r+b" if keep else "w+b", buffering=0)
         self._write_header()
         self._offset = self._file.tell()
         self._file.truncate(self._offset + keep * self._item_bytes)
@@ -94,6 +95,23 @@ class GrowingArray:
             self._write(np.ascontiguousarray(array))
         self.count += len(array)
 
+    def cut(self, count: int) -> None:
+        """Forgets all entries from this one on, which makes room on the disk.
+
+        Args:
+            count: Entries to keep, at most those that there are.
+
+        Raises:
+            OSError: If the file cannot be made shorter.
+        """
+        written = self.count - self._filled
+        self._filled = max(count - written, 0)
+        self.count = count
+        stop = self._offset + min(count, written) * self._item_bytes
+        self._file.truncate(stop)
+        self._file.seek(stop)
+        self._handed_on = min(self._handed_on, stop)
+
     def flush(self, *, durable: bool = False) -> None:
         """Makes the file a valid array of all entries so far.
 
@@ -107,7 +125,6 @@ class GrowingArray:
         self._file.seek(0)
         self._write_header()
         self._file.seek(0, os.SEEK_END)
-        self._file.flush()
         if durable:
             os.fsync(self._file.fileno())
 
@@ -136,10 +153,12 @@ class GrowingArray:
 
     def _write(self, entries: NDArray[np.generic]) -> None:
         at = self._file.tell()
+        rest = entries.reshape(-1).view(np.uint8).data
         try:
-            self._file.write(entries.data)
-            self._file.flush()
+            while rest:  # the system may take a part at a time
+                rest = rest[self._file.write(rest) :]
         except OSError:  # half a block on a full disk: the next try begins where this one did
+            self._file.truncate(at)
             self._file.seek(at)
             raise
         self._begin_writeback(at + entries.nbytes)

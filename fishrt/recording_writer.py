@@ -10,10 +10,10 @@ import enum
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -29,6 +29,7 @@ from fishrt.stored_array import Entries, StoredArray
 PROGRESS_FILE = "progress.json"
 PROGRESS_VERSION = 3
 SAFE_EVERY_SECONDS = 5.0  # what a kill may cost
+MARK_EVERY_SECONDS = 0.1  # what a full disk may cost, beside what was not yet handed to it
 LABEL_BLOCK = 1 << 16  # labels computed at a time, so that memory does not grow with the length
 
 
@@ -64,6 +65,14 @@ class Layout:
     frames: bool = True
     tracks: Mapping[str, tuple[DTypeLike, tuple[int, ...]]] = field(default_factory=dict)
     notes: Mapping[str, tuple[DTypeLike, tuple[int, ...]]] = field(default_factory=dict)
+
+
+class _Mark(NamedTuple):
+    """A place to go back to: entries of every array, and the state that belongs to them."""
+
+    frames: int
+    notes: dict[str, int]
+    state: Mapping[str, Any]
 
 
 class RecordingWriter:
@@ -102,7 +111,9 @@ class RecordingWriter:
                 _argument(name): np.array(track.view()[-1]) for name, track in self._tracks.items()
             }
         self._by_argument = {_argument(name): track for name, track in self._tracks.items()}
-        self._safe_at = time.monotonic()
+        self._safe_at = self._marked_at = time.monotonic()
+        self._ever_safe = bool(progress)
+        self._marks: list[_Mark] = []  # since the last safe point, ascending
 
     @property
     def count(self) -> int:
@@ -194,10 +205,23 @@ class RecordingWriter:
         """All entries so far of `motion_energy`, a track or notes."""
         return {"motion_energy": self._energy, **self._tracks, **self._notes}[name].stored()
 
-    @property
-    def due(self) -> bool:
-        """Whether it is time to make safe what there is."""
-        return time.monotonic() - self._safe_at >= SAFE_EVERY_SECONDS
+    def keep(self, state: Callable[[], Mapping[str, Any]]) -> None:
+        """Makes safe what there is when that is due, at first at once.
+
+        In between it remembers now and then how far it is, for `save_quietly` to go back to.
+
+        Args:
+            state: Gives what the caller needs to go on from here; plain data.
+
+        Raises:
+            OSError: If the disk does not take it.
+        """
+        now = time.monotonic()
+        if not self._ever_safe or now - self._safe_at >= SAFE_EVERY_SECONDS:
+            self.safe(state())
+        elif now - self._marked_at >= MARK_EVERY_SECONDS:
+            self._marked_at = now
+            self._marks.append(_Mark(self.count, self._note_counts, state()))
 
     def safe(self, state: Mapping[str, Any]) -> None:
         """Makes sure that a kill loses nothing of what was written so far.
@@ -214,19 +238,56 @@ class RecordingWriter:
             "version": PROGRESS_VERSION,
             "request": self._request,
             "frames": self.count,
-            "notes": {name: notes.count for name, notes in self._notes.items()},
+            "notes": self._note_counts,
             "state": state,
         }
         scratch = self.folder / f"{PROGRESS_FILE}.new"
         scratch.write_text(json.dumps(content), encoding="utf-8")
         scratch.replace(self.folder / PROGRESS_FILE)
         self.state = dict(state)
-        self._safe_at = time.monotonic()
+        self._safe_at = self._marked_at = time.monotonic()
+        self._ever_safe = True
+        self._marks.clear()
 
-    def save_quietly(self, state: Mapping[str, Any]) -> None:
-        """Makes safe what there is; where even that fails, the last safe point stays."""
-        with contextlib.suppress(OSError, ValueError):
+    def save_quietly(self, state: Mapping[str, Any] | None) -> None:
+        """Makes safe what there is, or as much of it as the disk takes, before `close`.
+
+        Where that is not all, nothing more can be written. Where even that fails, the last safe
+        point stays.
+
+        Args:
+            state: What the caller needs to go on from here; None where what was written last is
+                not whole.
+        """
+        if state is not None and self._is_saved(state):
+            return
+        while self._marks:  # ever less, which makes room for what is not frames
+            frames, notes, earlier = self._marks.pop()
+            with contextlib.suppress(OSError, ValueError):
+                self._go_back(frames, notes)
+                if self._is_saved(earlier):
+                    return
+
+    def _is_saved(self, state: Mapping[str, Any]) -> bool:
+        try:
             self.safe(state)
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def _go_back(self, count: int, notes: Mapping[str, int]) -> None:
+        self._count = count
+        self._energy.cut(max(count - 1, 0))
+        for track in self._tracks.values():
+            track.cut(count)
+        for name, entries in notes.items():
+            self._notes[name].cut(entries)
+        if self._frames:
+            self._frames.cut(count)
+
+    @property
+    def _note_counts(self) -> dict[str, int]:
+        return {name: notes.count for name, notes in self._notes.items()}
 
     def label(self, energy: Entries, rule: LabelRule) -> None:
         """Computes the burst labels.
@@ -349,6 +410,14 @@ def _prepare_scratch(scratch: Path, request: Mapping[str, Any], unfinished: Unfi
         raise OutputError(f"{scratch} already holds something else; move it away.")
     for path in others:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def kept_frames(folder: Path) -> int:
+    """Frames of the unfinished recording that would become this folder; 0 if there is none."""
+    try:
+        return int(_read_progress(partial_folder(folder.resolve())).get("frames", 0))
+    except (RecordingError, OSError):
+        return 0
 
 
 def _read_progress(folder: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,6 +24,7 @@ import yaml
 from numpy.typing import NDArray
 from tiny_footage import write_video
 
+from fishrt.cli.kept import telling_what_is_kept
 from fishrt.clip import ClipGeometry
 from fishrt.config import Config, override_config
 from fishrt.errors import FishrtError, OutputError, RecordingError, SourceError
@@ -35,11 +36,13 @@ from fishrt.recording import Recording, Split, load_recording, partial_folder
 from fishrt.recording_writer import PROGRESS_FILE, Existing, Unfinished
 from fishrt.simulate import SimulatedTank, TankSpec
 from fishrt.storage import sha256_of
+from fishrt.video import SourceKind
 from fishrt.video.factory import open_recorded
 from training.complete import LabelOptions
 from training.prepare import PrepareRequest, check_sources, prepare_recording
 from training.recording_report import write_report
 from training.simulated import record_simulation
+from training.source_reader import source_sha256
 
 COUNT = 240
 SMALL = override_config(
@@ -171,14 +174,130 @@ def test_a_damaged_picture_can_be_mended(tmp_path: Path, folder: Path) -> None:
     same(load_recording(tmp_path / "r"), load_recording(tmp_path / "whole"))
 
 
-def test_another_size_in_the_middle(tmp_path: Path, folder: Path) -> None:
-    cv2.imwrite(str(folder / "00120.png"), np.zeros((50, 60), np.uint8))
-    with pytest.raises(SourceError, match="changes from 160x120 to 60x50 at picture 120"):
+def another_size(path: Path) -> None:
+    cv2.imwrite(str(path), np.zeros((50, 60), np.uint8))
+
+
+def more_bits(path: Path) -> None:
+    cv2.imwrite(str(path), np.zeros((120, 160), np.uint16))
+
+
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+# the median of as many pictures as there are is learned from this one, too
+MEDIAN_OF_ALL = ["preprocess.background=median", "preprocess.median_images=240"]
+
+
+@pytest.mark.parametrize("settings", [[], ["preprocess.deflicker=true"], MEDIAN_OF_ALL])
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (another_size, "changes from 160x120 to 60x50 at picture 120"),
+        (more_bits, "uint16 pixels"),
+        (a_folder, "cannot read the picture"),
+    ],
+)
+def test_a_picture_that_does_not_fit_costs_its_time_alone(
+    tmp_path: Path, folder: Path, make: Callable[[Path], None], words: str, settings: list[str]
+) -> None:
+    make(folder / "00120.png")
+    config = override_config(SMALL, settings)
+    with pytest.raises(SourceError, match=words):
+        prepare_recording(request(folder, config=config), tmp_path / "r")
+    skip = request(folder, config=config, damaged=Damaged.SKIP)
+    metadata = prepare_recording(skip, tmp_path / "r")
+    assert (metadata.sources[0].stop, metadata.sources[0].gaps) == (COUNT - 1, (120,))
+    kinds = {finding.kind for finding in metadata.findings}
+    assert FindingKind.DAMAGED in kinds
+    assert FindingKind.ENDED_EARLY not in kinds
+    assert metadata.sources[0].sha256 == source_sha256(str(folder), SourceKind.IMAGES)
+
+
+def test_a_first_picture_that_cannot_be_read_is_left_out(tmp_path: Path, folder: Path) -> None:
+    a_folder(folder / "00000.png")
+    with pytest.raises(SourceError, match="cannot read the picture"):
         prepare_recording(request(folder), tmp_path / "r")
     metadata = prepare_recording(request(folder, damaged=Damaged.SKIP), tmp_path / "r")
-    assert metadata.sources[0].stop == 120
-    (early,) = [f for f in metadata.findings if f.kind is FindingKind.ENDED_EARLY]
-    assert "160x120 to 60x50" in early.sentence
+    assert metadata.sources[0].stop == COUNT - 1
+
+
+@pytest.fixture
+def damaged_video(tmp_path: Path, pictures: list[NDArray[np.uint8]]) -> tuple[Path, list[int]]:
+    """A video that is damaged in its middle, and its pictures that can be decoded."""
+    video = write_video(tmp_path / "v.mp4", pictures)
+    data = bytearray(video.read_bytes())
+    middle = (data.index(b"mdat") + data.index(b"moov")) // 2
+    data[middle : middle + 4000] = b"\xff" * 4000
+    video.write_bytes(data)
+    capture = cv2.VideoCapture(str(video), cv2.CAP_FFMPEG)
+    whole = [index for index in range(COUNT) if capture.grab()]
+    assert 5 < len(whole) < COUNT - 5
+    assert whole[-1] == COUNT - 1
+    return video, whole
+
+
+@pytest.mark.parametrize("source_fps", [None, 30.0])
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_a_video_goes_on_behind_what_is_damaged(
+    tmp_path: Path,
+    damaged_video: tuple[Path, list[int]],
+    one_by_one: bool,
+    source_fps: float | None,
+) -> None:
+    video, whole = damaged_video
+    config = override_config(SMALL, ["preprocess.deflicker=true"] if one_by_one else [])
+    told = {"config": config, "source_fps": source_fps}
+    metadata = prepare_recording(request(video, **told), tmp_path / "stopped")
+    breaks = [at for at, (a, b) in enumerate(itertools.pairwise(whole), 1) if b - a > 1]
+    assert metadata.sources[0].stop == breaks[0]
+    assert FindingKind.ENDED_EARLY in {finding.kind for finding in metadata.findings}
+    skip = request(video, damaged=Damaged.SKIP, **told)
+    metadata = prepare_recording(skip, tmp_path / "r")
+    assert metadata.sources[0].stop == len(whole)
+    assert metadata.sources[0].gaps == tuple(breaks)
+    findings = {finding.kind: finding for finding in metadata.findings}
+    assert FindingKind.ENDED_EARLY not in findings
+    assert findings[FindingKind.DAMAGED].values == {"damaged": COUNT - len(whole)}
+    assert findings[FindingKind.LOST_FRAMES].values["lost"] == COUNT - len(whole)
+
+
+@pytest.mark.parametrize("before", [10, -10])
+def test_stopped_before_or_behind_damage_it_goes_on(
+    tmp_path: Path,
+    damaged_video: tuple[Path, list[int]],
+    before: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    video, whole = damaged_video
+    (first, *_) = [at for at, (a, b) in enumerate(itertools.pairwise(whole), 1) if b - a > 1]
+
+    def stop(_: str, done: int, __: int | None) -> None:
+        if done >= first - before:
+            raise KeyboardInterrupt
+
+    skip = request(video, damaged=Damaged.SKIP)
+    for module in ("training.video_blocks", "fishrt.video.prefetch"):
+        monkeypatch.setattr(f"{module}.block_size", lambda _: 1)
+    with pytest.raises(KeyboardInterrupt):
+        prepare_recording(skip, tmp_path / "r", progress=stop)
+    # without --damaged skip what was left out before stays so
+    policy = Damaged.SKIP if before > 0 else Damaged.STOP
+    prepare_recording(request(video, damaged=policy), tmp_path / "r")
+    prepare_recording(skip, tmp_path / "whole")
+    same(load_recording(tmp_path / "r"), load_recording(tmp_path / "whole"))
+
+
+def test_a_video_that_is_damaged_for_too_long_has_ended(
+    tmp_path: Path, damaged_video: tuple[Path, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fishrt.video.opencv.TRIED_ON", 2)
+    video, whole = damaged_video
+    metadata = prepare_recording(request(video, damaged=Damaged.SKIP), tmp_path / "r")
+    assert metadata.sources[0].stop < len(whole)
+    assert FindingKind.ENDED_EARLY in {finding.kind for finding in metadata.findings}
 
 
 @pytest.mark.parametrize(
@@ -412,7 +531,9 @@ def test_killed_it_goes_on_where_it_was(
     broken, whole = tmp_path / "broken", tmp_path / "whole"
     code, said = stop_in_the_middle([*command, "-o", str(broken), *SETTINGS], broken, how)
     assert code == (-9 if how is signal.SIGKILL else 130)
-    assert ("fishrt: interrupted." in said) == (how is signal.SIGINT)
+    kept = f"{progress_of(broken)} frames are kept in {partial_folder(broken)}"
+    words = f"fishrt: interrupted; {kept}, and the same command goes on there.\n"
+    assert said.endswith(words) == (how is signal.SIGINT)
     assert "Traceback" not in said
     with pytest.raises(RecordingError, match="not finished"):
         load_recording(broken)
@@ -543,6 +664,24 @@ def half_done(tmp_path: Path, folder: Path) -> Iterator[Path]:
     return tmp_path / "r"  # type: ignore[return-value]
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_ctrl_c_says_what_is_kept(half_done: Path, tmp_path: Path, restart: bool) -> None:
+    command = "the same command without --restart" if restart else "the same command"
+    with (
+        pytest.raises(KeyboardInterrupt) as caught,
+        telling_what_is_kept(half_done, restart=restart),
+    ):
+        raise KeyboardInterrupt
+    assert str(caught.value) == (
+        f"interrupted; 120 frames are kept in {half_done}.partial, and {command} goes on there."
+    )
+    with (
+        pytest.raises(KeyboardInterrupt, match=r"^$"),
+        telling_what_is_kept(tmp_path / "nothing", restart=restart),
+    ):
+        raise KeyboardInterrupt
+
+
 def test_an_unfinished_recording_of_something_else_is_kept(half_done: Path, folder: Path) -> None:
     other = request(folder, config=override_config(SMALL, ["preprocess.polarity=dark"]))
     with pytest.raises(RecordingError, match=r"other sources or settings.*--restart"):
@@ -586,7 +725,23 @@ def test_a_whole_recording_is_not_replaced_unasked(tmp_path: Path, folder: Path)
     assert len(load_recording(tmp_path / "r").frames) == 90
 
 
-def test_a_full_disk_loses_nothing(tmp_path: Path, folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("one_by_one", "eager", "least"),
+    # the disk has room for about 160 frames; blocks have 60
+    [(False, False, 1), (False, True, 120), (True, False, 1), (True, True, 140)],
+)
+def test_a_full_disk_loses_little_and_nothing_in_the_end(
+    tmp_path: Path,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    one_by_one: bool,
+    eager: bool,
+    least: int,
+) -> None:
+    if eager:  # as if it took minutes
+        monkeypatch.setattr("fishrt.growing_array.BLOCK_BYTES", 4096)
+        monkeypatch.setattr("fishrt.recording_writer.MARK_EVERY_SECONDS", 0.0)
+    small = override_config(SMALL, ["preprocess.deflicker=true"] if one_by_one else [])
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "none", str(disk)]
@@ -594,10 +749,11 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, folder: Path) -> None:
         pytest.skip("no small file system can be mounted here (that needs root)")
     try:
         with pytest.raises(OutputError, match="the disk is full"):
-            prepare_recording(request(folder), disk / "r")
+            prepare_recording(request(folder, config=small), disk / "r")
+        assert least <= progress_of(disk / "r") < 170
         subprocess.run([*mount[:4], "remount,size=20m", "none", str(disk)], check=True)
-        prepare_recording(request(folder), disk / "r")
-        prepare_recording(request(folder), tmp_path / "whole")
+        prepare_recording(request(folder, config=small), disk / "r")
+        prepare_recording(request(folder, config=small), tmp_path / "whole")
         same(load_recording(disk / "r"), load_recording(tmp_path / "whole"))
     finally:
         subprocess.run(["umount", str(disk)], check=True)

@@ -50,7 +50,7 @@ class PrepareRequest:
         source_fps: Frames a second of sources that do not say it, or say it wrongly; None to
             believe them.
         minutes: How much to take of every source at most; needed where there is no end.
-        damaged: What to do with what cannot be read.
+        damaged: What to do with what cannot be read, single pictures or the rest of a source.
     """
 
     sources: tuple[str, ...]
@@ -152,12 +152,15 @@ def check_sources(
         return _fill(writer, request, progress)
 
 
-def _look_at_all(request: PrepareRequest, first: int) -> tuple[int | None, VideoSource | None]:
+def _look_at_all(
+    request: PrepareRequest, first: int, open_one: Callable[[int], VideoSource]
+) -> tuple[int | None, VideoSource | None]:
     """Opens every source once, so that a wrong name shows at once and not after hours.
 
     Args:
         request: The sources.
         first: The one that will be read first.
+        open_one: Opens one of them.
 
     Returns:
         How many frames there will be, about, None where that is not known; and the first one,
@@ -169,7 +172,7 @@ def _look_at_all(request: PrepareRequest, first: int) -> tuple[int | None, Video
         if "://" in text:  # a stream would be connected to twice
             total = None
             continue
-        source = _open(text, request)
+        source = open_one(index)
         if index == first and source.info.kind in (SourceKind.FILE, SourceKind.IMAGES):
             kept = source
         else:
@@ -190,16 +193,25 @@ def _frames_in(info: SourceInfo, request: PrepareRequest) -> float | None:
     return min(frames, limit) if limit else frames
 
 
-def _open(text: str, request: PrepareRequest) -> VideoSource:
-    return open_recorded(text, fps=request.config.clip.fps, source_fps=request.source_fps)
-
-
 def _fill(
     writer: RecordingWriter, request: PrepareRequest, progress: Progress
 ) -> RecordingMetadata:
     tallies = [SourceTally(**data) for data in writer.state.get("tallies", [])]
     number = int(writer.state.get("source", 0))
-    total, opened = _look_at_all(request, number)
+    begun = bool(writer.state.get("inside"))
+    # what was left out before is to be passed over once more, whatever is to be done from here on
+    left_out = begun and bool(tallies[-1].damaged)
+
+    def open_one(index: int) -> VideoSource:
+        skips = request.damaged is Damaged.SKIP or (left_out and index == number)
+        return open_recorded(
+            request.sources[index],
+            fps=request.config.clip.fps,
+            source_fps=request.source_fps,
+            skip_damaged=skips,
+        )
+
+    total, opened = _look_at_all(request, number, open_one)
     background = _background(writer.folder, request)
 
     def tell(name: str, done: int) -> None:
@@ -215,8 +227,8 @@ def _fill(
 
         hashes: list[Future[str | None] | str] = [read_again(tally) for tally in tallies]
         for index in range(number, len(request.sources)):
-            resumes = index == number and bool(writer.state.get("inside"))
-            source = opened or _open(request.sources[index], request)
+            resumes = index == number and begun
+            source = opened or open_one(index)
             opened = None
             with contextlib.closing(source):
                 anew = not resumes or source.info.is_live
@@ -285,22 +297,24 @@ def _take(
     place.tallies[-1] = tally = reader.tally
     if tally.frames and preprocess.deflicker:
         preprocess.deflicker.reset(writer.state["flicker"])
+
+    def state() -> dict[str, Any]:
+        return place.within(preprocess.deflicker)
+
     try:
-        record_source(
-            writer,
-            reader,
-            preprocess,
-            lambda: writer.safe(place.within(preprocess.deflicker)),
-            progress,
-        )
-    except SourceError as error:
-        if request.damaged is Damaged.STOP:
-            raise _with_the_way_on(error, writer) from error
-        tally.ended_early = str(error)
-    finally:
-        if tally.stop == writer.count:  # not between a picture and its frame
-            writer.save_quietly(place.within(preprocess.deflicker))
-    writer.safe(place.behind())
+        try:
+            record_source(writer, reader, preprocess, state, progress)
+        except SourceError as error:
+            if request.damaged is Damaged.STOP:
+                raise _with_the_way_on(error, writer) from error
+            tally.ended_early = str(error)
+        writer.safe(place.behind())
+    except BaseException as error:
+        if tally.stop == writer.count:
+            writer.save_quietly(state())
+        elif isinstance(error, OSError):  # between a picture and its frame
+            writer.save_quietly(None)
+        raise
     return reader.sha256
 
 
@@ -318,6 +332,11 @@ def _background(folder: Path, request: PrepareRequest) -> NDArray[np.uint8] | No
     background = stored_background(folder, "the unfinished recording", SourceError)
     if background is None:
         config = request.config
-        background = learn_common_background(request.sources, config.preprocess, config.clip.fps)
+        background = learn_common_background(
+            request.sources,
+            config.preprocess,
+            config.clip.fps,
+            skip_damaged=request.damaged is Damaged.SKIP,
+        )
         save_background(folder, background)
     return background

@@ -1,7 +1,8 @@
 """What is written of one source: its frames, and what the footage check measures on the way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,7 +23,7 @@ def record_source(
     writer: RecordingWriter,
     reader: SourceReader,
     preprocess: Preprocessor,
-    keep_safe: Callable[[], None],
+    state: Callable[[], Mapping[str, Any]],
     progress: Callable[[str, int], None],
 ) -> None:
     """Writes all frames of a source.
@@ -31,7 +32,7 @@ def record_source(
         writer: Where they go.
         reader: Where they come from.
         preprocess: What makes frames.
-        keep_safe: Makes safe what was written; is called when it is due.
+        state: Gives what is needed to go on behind what was written.
         progress: Told the source and the number of frames written.
 
     Raises:
@@ -44,7 +45,8 @@ def record_source(
     if reader.in_blocks:
         for run in reader.runs():
             _record_run(writer, reader, meter, run)
-            _after(writer, reader, keep_safe, progress)
+            writer.keep(state)
+            progress(reader.tally.name, writer.count)
         return
     for seen, repeats in reader.frames():
         frame = preprocess.frame(seen.view)
@@ -52,7 +54,8 @@ def record_source(
         keep_example(writer, seen.view)
         note_shift(writer, writer.count, meter.push(reader.placed - 1, seen.view))
         writer.append(frame, brightness=seen.brightness)
-        _after(writer, reader, keep_safe, progress)
+        writer.keep(state)
+        progress(reader.tally.name, writer.count)
 
 
 def _record_run(
@@ -77,17 +80,6 @@ def _record_run(
         block.energy[first : stop - 1],
         brightness=block.brightness[first:stop],
     )
-
-
-def _after(
-    writer: RecordingWriter,
-    reader: SourceReader,
-    keep_safe: Callable[[], None],
-    progress: Callable[[str, int], None],
-) -> None:
-    if writer.due:
-        keep_safe()
-    progress(reader.tally.name, writer.count)
 
 
 def repeat(writer: RecordingWriter, times: int) -> None:

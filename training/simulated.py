@@ -79,8 +79,10 @@ def record_simulation(
     ) as writer:
         try:
             _simulate(writer, spec, frames, config, progress)
-        finally:
+            writer.safe({})
+        except BaseException:
             writer.save_quietly({})
+            raise
         tally = SourceTally(
             f"demo:{spec.seed}",
             SourceKind.DEMO,
@@ -121,8 +123,7 @@ def _simulate(
         keep_example(writer, view)
         note_shift(writer, writer.count, meter.push(writer.count, view))
         writer.append(frame, brightness=mean_brightness(view), **_truth(state))
-        if writer.due:
-            writer.safe({})
+        writer.keep(dict)
         progress(writer.count)
 
 

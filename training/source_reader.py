@@ -19,7 +19,12 @@ from fishrt.video import SourceFrame, SourceKind, VideoSource
 from fishrt.video.numbered_names import picture_names
 from fishrt.video.prefetch import decoded_ahead
 from fishrt.video.resample import Placement, Resampler
-from fishrt.video.source import DamagedPictureError, IndexedSource, RecordedSource
+from fishrt.video.source import (
+    DamagedPictureError,
+    IndexedSource,
+    RecordedSource,
+    UnreadablePictureError,
+)
 from training.picture_block import PictureBlock
 from training.picture_blocks import blocks_ahead
 from training.source_tally import SourceTally
@@ -160,6 +165,8 @@ class SourceReader:
                 if self._enough:
                     digest = None
                     break
+                if any(isinstance(e, UnreadablePictureError) for e in block.errors.values()):
+                    digest = None  # as when all is read again for it
                 if digest:
                     digest.update(block.files)
                 if self._all_regular(block):

@@ -71,16 +71,16 @@ def main() -> None:
         app()
     except FishrtError as error:
         _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _fail("interrupted.", ExitCode.INTERRUPTED)
+    except KeyboardInterrupt as interrupt:
+        _fail(_last_words_of(interrupt), ExitCode.INTERRUPTED)
     except SystemExit as end:
         # the reader of our output left (`fishrt live | head`); the option parser exits with 1
         # then, which is our code for mistakes of our own
         if isinstance(end.__context__, BrokenPipeError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(int(ExitCode.OUTPUT)) from None
-        if _came_from(end, KeyboardInterrupt):  # the option parser ends without a word
-            _fail("interrupted.", ExitCode.INTERRUPTED)
+        if cause := _interrupt_behind(end):  # the option parser ends without a word
+            _fail(_last_words_of(cause), ExitCode.INTERRUPTED)
         raise
     except OSError as error:
         _fail(str(output_error(error.filename or "the output", error)), ExitCode.OUTPUT)
@@ -94,10 +94,14 @@ def main() -> None:
         )
 
 
-def _came_from(error: BaseException | None, kind: type[BaseException]) -> bool:
-    while error is not None and not isinstance(error, kind):
+def _interrupt_behind(error: BaseException | None) -> KeyboardInterrupt | None:
+    while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
-    return error is not None
+    return error
+
+
+def _last_words_of(interrupt: KeyboardInterrupt) -> str:
+    return str(interrupt) or "interrupted."
 
 
 def _fail(sentence: str, code: ExitCode) -> None:

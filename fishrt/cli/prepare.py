@@ -84,6 +84,7 @@ def prepare(
     """
     from rich.console import Console
 
+    from fishrt.cli.kept import telling_what_is_kept
     from fishrt.cli.progress import frame_progress
     from fishrt.cli.report import report_drawer
     from fishrt.config import load_config
@@ -108,14 +109,15 @@ def prepare(
         if check:
             metadata = check_sources(request, progress)
         else:
-            metadata = prepare_recording(
-                request,
-                output,
-                unfinished=Unfinished.RESTART if restart else Unfinished.RESUME,
-                existing=Existing.REPLACE if overwrite else Existing.KEEP,
-                progress=progress,
-                draw=report_drawer(console, html=html),
-            )
+            with telling_what_is_kept(output, restart=restart):
+                metadata = prepare_recording(
+                    request,
+                    output,
+                    unfinished=Unfinished.RESTART if restart else Unfinished.RESUME,
+                    existing=Existing.REPLACE if overwrite else Existing.KEEP,
+                    progress=progress,
+                    draw=report_drawer(console, html=html),
+                )
     if as_json:
         typer.echo(metadata.model_dump_json(indent=2))
         return

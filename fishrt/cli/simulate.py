@@ -31,6 +31,7 @@ def simulate(
     """
     from rich.console import Console
 
+    from fishrt.cli.kept import telling_what_is_kept
     from fishrt.cli.progress import frame_progress
     from fishrt.cli.report import report_drawer
     from fishrt.config import load_config
@@ -56,14 +57,15 @@ def simulate(
             from fishrt.recording_writer import Existing, Unfinished
             from training.simulated import record_simulation
 
-            record_simulation(
-                spec,
-                frames,
-                settings,
-                output,
-                unfinished=Unfinished.RESTART if restart else Unfinished.RESUME,
-                existing=Existing.REPLACE if overwrite else Existing.KEEP,
-                progress=done,
-                draw=report_drawer(console),
-            )
+            with telling_what_is_kept(output, restart=restart):
+                record_simulation(
+                    spec,
+                    frames,
+                    settings,
+                    output,
+                    unfinished=Unfinished.RESTART if restart else Unfinished.RESUME,
+                    existing=Existing.REPLACE if overwrite else Existing.KEEP,
+                    progress=done,
+                    draw=report_drawer(console),
+                )
     console.print(f"{frames} frames of the simulated tank (seed {seed}) are in {output}.")

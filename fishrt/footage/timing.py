@@ -156,8 +156,9 @@ def _check_lost(footage: SourceFootage) -> list[Finding]:
             _finding(
                 FindingKind.DAMAGED,
                 footage,
-                f"{footage.damaged} pictures are damaged and were left out, their time counts as "
-                "lost. Copy them again from where they were recorded.",
+                f"{footage.damaged} pictures are damaged, cannot be read, or have another size "
+                "and were left out, their time counts as lost. Copy them again from where they "
+                "were recorded.",
                 damaged=footage.damaged,
             )
         )

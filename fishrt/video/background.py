@@ -31,6 +31,8 @@ def learn_background(
     config: PreprocessConfig,
     fps: float = 30.0,
     request: CameraRequest = NOTHING_ASKED,
+    *,
+    skip_damaged: bool = False,
 ) -> NDArray[np.uint8] | None:
     """The background that preprocessing subtracts, as the config asks for it.
 
@@ -43,6 +45,7 @@ def learn_background(
         fps: Frames a second of sources that do not say it themselves.
         request: What to ask of a camera, as when its pictures are taken: a background of another
             size would not fit them.
+        skip_damaged: Whether pictures that cannot be read, or do not fit, are left out.
 
     Returns:
         uint8 `(H, W)` in camera pixels of the region of interest, or None if none is subtracted.
@@ -58,7 +61,7 @@ def learn_background(
     if request.options:
         source = open_source(text, fps=fps, request=request)
     else:
-        source = open_recorded(text, fps=fps)
+        source = open_recorded(text, fps=fps, skip_damaged=skip_damaged)
     try:
         return median_background(_pictures(source, config.median_images), config.region)
     finally:
@@ -66,7 +69,11 @@ def learn_background(
 
 
 def learn_common_background(
-    texts: Sequence[str], config: PreprocessConfig, fps: float = 30.0
+    texts: Sequence[str],
+    config: PreprocessConfig,
+    fps: float = 30.0,
+    *,
+    skip_damaged: bool = False,
 ) -> NDArray[np.uint8] | None:
     """The background of several sources that one camera filmed; see `learn_background`.
 
@@ -74,6 +81,7 @@ def learn_common_background(
         texts: The sources as the user named them.
         config: The preprocessing settings; each source gives its share of `median_images`.
         fps: Frames a second of sources that do not say it themselves.
+        skip_damaged: Whether pictures that cannot be read, or do not fit, are left out.
 
     Returns:
         uint8 `(H, W)` in camera pixels of the region of interest, or None if none is subtracted.
@@ -83,11 +91,12 @@ def learn_common_background(
         ConfigError: If the background picture cannot be read.
     """
     if len(texts) == 1 or config.background is not Background.MEDIAN:
-        return learn_background(texts[0], config, fps)
+        return learn_background(texts[0], config, fps, skip_damaged=skip_damaged)
     share = max(config.median_images // len(texts), 3)
     pictures: list[NDArray[np.uint8]] = []
     for text in texts:
-        with contextlib.closing(open_recorded(text, fps=fps)) as source:
+        opened = open_recorded(text, fps=fps, skip_damaged=skip_damaged)
+        with contextlib.closing(opened) as source:
             pictures.extend(
                 crop(to_grey(image), config.region) for image in _pictures(source, share)
             )

@@ -52,7 +52,13 @@ def open_source(
     return _open_any(text, fps, None)
 
 
-def open_recorded(text: str, *, fps: float = 30.0, source_fps: float | None = None) -> VideoSource:
+def open_recorded(
+    text: str,
+    *,
+    fps: float = 30.0,
+    source_fps: float | None = None,
+    skip_damaged: bool = False,
+) -> VideoSource:
     """Opens a source to take it all in, not to watch it live.
 
     As `open_source`, but a finished video behind an http address is read like a file. All that
@@ -62,6 +68,8 @@ def open_recorded(text: str, *, fps: float = 30.0, source_fps: float | None = No
         text: What the user typed; see `open_source`.
         fps: Frames a second of sources that do not say it themselves.
         source_fps: Frames a second of files and image folders, whatever they say; or None.
+        skip_damaged: Whether whoever reads goes on after a `DamagedPictureError`. Then files and
+            image folders raise one for every single picture that cannot be had.
 
     Returns:
         The open source; close it after use.
@@ -71,7 +79,7 @@ def open_recorded(text: str, *, fps: float = 30.0, source_fps: float | None = No
     """
     if _URL.fullmatch(text) and not _pipeline(text):
         return open_url(text, fps, source_fps)
-    return _open_any(text, fps, source_fps)
+    return _open_any(text, fps, source_fps, skip_damaged)
 
 
 def absolute_source(text: str) -> str:
@@ -102,7 +110,9 @@ def _pipeline(text: str) -> str | None:
     return found["told"] if found["given"] is None else found["given"]
 
 
-def _open_any(text: str, fps: float, source_fps: float | None) -> VideoSource:
+def _open_any(
+    text: str, fps: float, source_fps: float | None, skip_damaged: bool = False
+) -> VideoSource:
     if not text.strip():
         raise SourceError(
             "the video source is empty; give a file, a folder of images, a camera number, a URL "
@@ -119,7 +129,7 @@ def _open_any(text: str, fps: float, source_fps: float | None) -> VideoSource:
     path = Path(text).expanduser()
     try:
         if path.is_dir():
-            return ImageFolder(path, source_fps or fps)
+            return ImageFolder(path, source_fps or fps, skip_damaged=skip_damaged)
         exists = path.exists()
     except (OSError, ValueError) as error:  # a folder above is locked; a name no path can have
         reason = getattr(error, "strerror", None) or str(error)
@@ -133,4 +143,4 @@ def _open_any(text: str, fps: float, source_fps: float | None) -> VideoSource:
         raise SourceError(
             f"{path} is a single picture; give the folder that holds the numbered pictures."
         )
-    return VideoFile(path, fps, source_fps)
+    return VideoFile(path, fps, source_fps, skip_damaged=skip_damaged)

@@ -21,6 +21,7 @@ from fishrt.video.source import (
     SourceFrame,
     SourceInfo,
     SourceKind,
+    UnreadablePictureError,
     size_change_sentence,
 )
 
@@ -35,6 +36,7 @@ class FolderPart:
         names: Their names.
         timestamps: Of each of them in seconds, float64 `(N,)`.
         size: Width and height that they must have.
+        skip_damaged: Whether one that cannot be read, or does not fit, is a damaged one.
     """
 
     name: str
@@ -42,6 +44,7 @@ class FolderPart:
     names: NumberedNames
     timestamps: NDArray[np.float64]
     size: tuple[int, int]
+    skip_damaged: bool = False
 
     def file_name(self, index: int) -> str:
         """Name of the file that holds a picture, without its folder."""
@@ -53,15 +56,16 @@ class FolderPart:
 
     def encoded(self, index: int) -> bytes:
         """The file of a picture; see `PicturePart`."""
-        return _read_file(self._path(index))
+        return _read_file(self._path(index), self.skip_damaged)
 
     def decoded(self, index: int, data: bytes) -> SourceFrame:
         """A picture from its file; see `PicturePart`."""
         plain = read_plain_png(data)
-        image = _read_any(self._path(index), data) if plain is None else plain
+        image = _read_any(self._path(index), data, self.skip_damaged) if plain is None else plain
         if (image.shape[1], image.shape[0]) != self.size:
             before = f"{self.size[0]}x{self.size[1]}"
-            raise SourceError(size_change_sentence(self.name, index, before, size_text(image)))
+            unfit = DamagedPictureError if self.skip_damaged else SourceError
+            raise unfit(size_change_sentence(self.name, index, before, size_text(image)))
         return SourceFrame(image, index, float(self.timestamps[index - self.pictures.start]))
 
     def _path(self, index: int) -> str:
@@ -75,21 +79,25 @@ class ImageFolder:
     `info` and `ended_early` are as `VideoSource` says.
     """
 
-    def __init__(self, folder: Path, fps: float) -> None:
+    def __init__(self, folder: Path, fps: float, *, skip_damaged: bool = False) -> None:
         """Lists the pictures and reads the first one that is whole, for the size.
 
         Args:
             folder: The folder; files in it that are no numbered pictures are left alone.
             fps: Frames a second that the numbers count.
+            skip_damaged: Whether whoever reads leaves damaged pictures out, and would rather have
+                a `DamagedPictureError` for whatever else is wrong with a single one.
 
         Raises:
             SourceError: If there is no numbered picture, or none can be read.
         """
+        self._skip_damaged = skip_damaged
         self._names = numbered_pictures(folder)
         self._fps = fps
         self._next = 0
         count = len(self._names)
-        first = _first_whole(_path(str(folder), self._names.name(at)) for at in range(count))
+        paths = (_path(str(folder), self._names.name(at)) for at in range(count))
+        first = _first_whole(paths, skip_damaged)
         height, width = first.shape[:2]
         self.info = SourceInfo(SourceKind.IMAGES, str(folder), width, height, fps, count)
         self.ended_early = None  # the pictures are counted, so the end is where it was declared
@@ -132,6 +140,7 @@ class ImageFolder:
             names,
             (names.numbers - self._names.numbers[0]) / self._fps,
             (self.info.width, self.info.height),
+            self._skip_damaged,
         )
 
     def skip(self) -> float | None:
@@ -174,27 +183,28 @@ def spread_positions(total: int, count: int) -> list[int]:
     return [int(at) for at in np.unique(np.linspace(0, total - 1, min(count, total)).round())]
 
 
-def _first_whole(paths: Iterator[str]) -> NDArray[np.uint8]:
+def _first_whole(paths: Iterator[str], skip_damaged: bool) -> NDArray[np.uint8]:
     """The first picture that is not damaged; if all are, what is wrong with the first one."""
     damage: DamagedPictureError | None = None
     for path in paths:
         try:
-            return _read_any(path, _read_file(path))
+            return _read_any(path, _read_file(path, skip_damaged), skip_damaged)
         except DamagedPictureError as error:
             damage = damage or error
     raise damage or AssertionError("no pictures")
 
 
-def _read_file(path: str) -> bytes:
+def _read_file(path: str, skip_damaged: bool) -> bytes:
     try:
         return read_small_file(path)
     except OSError as error:
-        raise SourceError(
+        unreadable = UnreadablePictureError if skip_damaged else SourceError
+        raise unreadable(
             f"cannot read the picture {path}: {error.strerror}; check its permissions."
         ) from error
 
 
-def _read_any(path: str, data: bytes) -> NDArray[np.uint8]:
+def _read_any(path: str, data: bytes, skip_damaged: bool) -> NDArray[np.uint8]:
     """A picture of any kind as uint8 grey `(H, W)` or BGR `(H, W, 3)`, by OpenCV."""
     try:
         # unchanged, so that a 16-bit picture is seen for what it is and not silently darkened
@@ -208,7 +218,8 @@ def _read_any(path: str, data: bytes) -> NDArray[np.uint8]:
             "then counts as lost)."
         )
     if image.dtype != np.uint8:
-        raise SourceError(
+        unfit = DamagedPictureError if skip_damaged else SourceError
+        raise unfit(
             f"the picture {path} has {image.dtype} pixels, but 8-bit ones (uint8) are needed; "
             "convert the footage to 8 bits first."
         )

@@ -11,6 +11,7 @@ from fishrt.errors import SourceError
 from fishrt.preprocess import size_text
 from fishrt.video.images import spread_positions
 from fishrt.video.source import (
+    DamagedPictureError,
     SourceFrame,
     SourceInfo,
     SourceKind,
@@ -22,6 +23,9 @@ from fishrt.video.source import (
 SEEK_FROM_STRIDE = 60
 # Header counts are often duration times rate, so one picture is lost to rounding.
 COUNT_TOLERANCE = 1
+# Pictures that cannot be decoded in a row, before a damaged video counts as one that has ended:
+# ten seconds at 30 frames/s. At the end of a file such a try costs nothing.
+TRIED_ON = 300
 
 
 class _MediaCapture:
@@ -39,6 +43,8 @@ class _MediaCapture:
         fps: float,
         source_fps: float | None,
         early_end: str,
+        *,
+        skip_damaged: bool = False,
     ) -> None:
         self._capture = capture
         self._first: NDArray[np.uint8] | None = first
@@ -47,6 +53,10 @@ class _MediaCapture:
         self._interval = 1.0 / (self.info.declared_fps or fps)
         self._source_fps = source_fps
         self._early_end = early_end
+        self._skip_damaged = skip_damaged
+        self._waits = False  # a picture behind damaged ones is grabbed already
+        self._missing = 0  # of the damaged ones before it, those that were not yet told
+        self._clock = 0.0  # the file's own at the last picture
         self._index = 0
         self._timestamp = 0.0
         self.ended_early: str | None = None
@@ -58,13 +68,19 @@ class _MediaCapture:
         that grows, and one declared frame interval after the previous picture where it does not.
 
         Raises:
+            DamagedPictureError: If it cannot be decoded, but one behind it, and damaged pictures
+                are to be left out; the next call goes on.
             SourceError: If the picture size changes and OpenCV shows it (its FFmpeg backend
                 scales such pictures to the size of the first one by itself).
         """
         if self._first is not None:
             image, self._first = self._first, None
         else:
-            decoded = _grab_and_decode(self._capture)
+            decoded = None
+            if self._grab_next():
+                if self._missing:
+                    raise self._left_out()
+                decoded = _retrieve(self._capture)
             if decoded is None:
                 self._note_the_end()
                 return None
@@ -79,9 +95,12 @@ class _MediaCapture:
         """Passes over the next picture and gives its timestamp, or None at the end."""
         if self._first is not None:
             self._first = None
-        elif not _grab(self._capture):
+        elif not self._grab_next():
             self._note_the_end()
             return None
+        elif self._missing:
+            self._left_out()
+            return self._timestamp
         else:
             self._advance_clock()
         self._index += 1
@@ -91,21 +110,58 @@ class _MediaCapture:
         """Lets go of the file; may be called more than once."""
         self._capture.release()
         self._first = None
+        self._waits = False
+
+    def _grab_next(self) -> bool:
+        """Grabs the next picture, which stays the next one until `_advance_clock`."""
+        return self._waits or _grab(self._capture) or (self._skip_damaged and self._try_on())
+
+    def _try_on(self) -> bool:
+        """Grabs the first picture behind damaged ones, and counts these by the file's clock."""
+        declared = self.info.frame_count
+        if declared is None or self._ended_in_time or not self._capture.isOpened():
+            return False
+        if not any(_grab(self._capture) for _ in range(TRIED_ON)):
+            return False
+        pause = self._read_clock() - self._clock
+        missing = max(round(pause / self._interval) - 1, 1)
+        self._missing = min(missing, declared - 1 - self._index)  # the clock may be damaged, too
+        self._waits = True
+        return True
+
+    def _left_out(self) -> DamagedPictureError:
+        """Passes over one of the pictures that could not be decoded."""
+        self._missing -= 1
+        self._index += 1
+        return DamagedPictureError(
+            f"picture {self._index - 1} of {self.info.name} cannot be decoded; the video is "
+            "damaged there, copy it again."
+        )
 
     def _advance_clock(self) -> None:
+        self._waits = False
+        if self._source_fps is None or self._skip_damaged:
+            self._clock = self._read_clock()
         if self._source_fps is not None:
             self._timestamp = self._index / self._source_fps
             return
-        clock = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0 - self._clock_start
-        self._timestamp = clock if clock > self._timestamp else self._timestamp + self._interval
+        later = self._clock > self._timestamp
+        self._timestamp = self._clock if later else self._timestamp + self._interval
+
+    def _read_clock(self) -> float:
+        return self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0 - self._clock_start
+
+    @property
+    def _ended_in_time(self) -> bool:
+        declared = self.info.frame_count
+        return not declared or self._index >= declared - COUNT_TOLERANCE
 
     def _note_the_end(self) -> None:
-        declared = self.info.frame_count
         # a source that was closed did not end by itself
-        if declared and self._capture.isOpened() and self._index < declared - COUNT_TOLERANCE:
+        if self._capture.isOpened() and not self._ended_in_time:
             self.ended_early = (
-                f"{self.info.name} ended after {self._index} of the {declared} pictures that its "
-                f"header declares; {self._early_end}."
+                f"{self.info.name} ended after {self._index} of the {self.info.frame_count} "
+                f"pictures that its header declares; {self._early_end}."
             )
 
 
@@ -115,13 +171,22 @@ class VideoFile(_MediaCapture):
     `info` and `ended_early` are as `VideoSource` says.
     """
 
-    def __init__(self, path: Path, fps: float, source_fps: float | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        fps: float,
+        source_fps: float | None = None,
+        *,
+        skip_damaged: bool = False,
+    ) -> None:
         """Opens the file and decodes its first picture.
 
         Args:
             path: The file.
             fps: Frames a second to count with where the file has neither clock nor frame rate.
             source_fps: Frames a second to count with whatever the file says, or None.
+            skip_damaged: Whether whoever reads leaves damaged pictures out. Then a picture that
+                cannot be decoded is no end, if the header declares more and a later one can be.
 
         Raises:
             SourceError: If it is missing, empty, locked, no video, or cut short.
@@ -141,6 +206,7 @@ class VideoFile(_MediaCapture):
             fps,
             source_fps,
             "it may be cut short or damaged",
+            skip_damaged=skip_damaged,
         )
 
     def spread(self, count: int) -> Iterator[NDArray[np.uint8]]:
@@ -212,6 +278,13 @@ def open_capture(
 def _grab_and_decode(capture: cv2.VideoCapture) -> NDArray[np.uint8] | None:
     try:
         return decode(capture) if capture.grab() else None
+    except cv2.error:
+        return None
+
+
+def _retrieve(capture: cv2.VideoCapture) -> NDArray[np.uint8] | None:
+    try:
+        return decode(capture)
     except cv2.error:
         return None
 

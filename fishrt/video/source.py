@@ -99,6 +99,7 @@ class VideoSource(Protocol):
         """The next picture, or None at the end.
 
         Raises:
+            DamagedPictureError: If this picture cannot be had, but perhaps the next one.
             SourceError: If the source fails.
         """
         ...
@@ -149,6 +150,7 @@ class PicturePart(Protocol):
         """A picture as it is stored.
 
         Raises:
+            UnreadablePictureError: If it cannot be read, and such are to be left out.
             SourceError: If it cannot be read.
         """
         ...
@@ -157,7 +159,7 @@ class PicturePart(Protocol):
         """A picture from what `encoded` gave.
 
         Raises:
-            DamagedPictureError: If it is no picture.
+            DamagedPictureError: If it is no picture, or one that is to be left out.
             SourceError: If it has another size than the first one.
         """
         ...
@@ -186,7 +188,15 @@ class IndexedSource(RecordedSource, Protocol):
 
 
 class DamagedPictureError(SourceError):
-    """One picture of a folder is damaged; `read` goes on with the next one."""
+    """One picture cannot be had; `read` goes on with the next one.
+
+    One that is damaged, of a folder; where damaged pictures are to be left out also one that
+    cannot be opened or does not fit, or that a video file lacks because it is damaged there.
+    """
+
+
+class UnreadablePictureError(DamagedPictureError):
+    """The file of one picture cannot be read, where such are to be left out."""
 
 
 MAX_PLAUSIBLE_FPS = 1000.0
