@@ -290,6 +290,24 @@ def test_stopped_before_or_behind_damage_it_goes_on(
     same(load_recording(tmp_path / "r"), load_recording(tmp_path / "whole"))
 
 
+def test_h264_gives_a_kept_picture_before_it_skips_what_is_damaged(
+    tmp_path: Path, reference: Path
+) -> None:
+    data = bytearray((reference / "video" / "school_overhead_1024_30fps.mp4").read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 200_000] = bytes(200_000)
+    (tmp_path / "v.mp4").write_bytes(data)
+    skip = request(tmp_path / "v.mp4", damaged=Damaged.SKIP, source_fps=30.0)
+    metadata = prepare_recording(skip, tmp_path / "r")
+    findings = {finding.kind: finding.values for finding in metadata.findings}
+    assert FindingKind.ENDED_EARLY not in findings
+    missing = 900 - metadata.sources[0].stop
+    assert missing > 20
+    # the clock and the number of pictures may differ by one behind damage
+    assert findings[FindingKind.DAMAGED]["damaged"] == pytest.approx(missing, abs=1)
+    assert findings[FindingKind.LOST_FRAMES]["lost"] == pytest.approx(missing, abs=1)
+
+
 def test_a_video_that_is_damaged_for_too_long_has_ended(
     tmp_path: Path, damaged_video: tuple[Path, list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,8 @@ COUNT_TOLERANCE = 1
 # Pictures that cannot be decoded in a row, before a damaged video counts as one that has ended:
 # ten seconds at 30 frames/s. At the end of a file such a try costs nothing.
 TRIED_ON = 300
+# Pictures behind damage before which more may be missing: a decoder first gives what it had kept.
+SETTLING = 16
 
 
 class _MediaCapture:
@@ -56,6 +58,7 @@ class _MediaCapture:
         self._skip_damaged = skip_damaged
         self._waits = False  # a picture behind damaged ones is grabbed already
         self._missing = 0  # of the damaged ones before it, those that were not yet told
+        self._settling = 0  # pictures before which still more may be missing
         self._clock = 0.0  # the file's own at the last picture
         self._index = 0
         self._timestamp = 0.0
@@ -114,20 +117,31 @@ class _MediaCapture:
 
     def _grab_next(self) -> bool:
         """Grabs the next picture, which stays the next one until `_advance_clock`."""
-        return self._waits or _grab(self._capture) or (self._skip_damaged and self._try_on())
+        if self._waits:
+            return True
+        if not _grab(self._capture):
+            return self._skip_damaged and self._try_on()
+        if self._settling:
+            self._settling -= 1
+            self._count_missing(0)
+        return True
 
     def _try_on(self) -> bool:
-        """Grabs the first picture behind damaged ones, and counts these by the file's clock."""
-        declared = self.info.frame_count
-        if declared is None or self._ended_in_time or not self._capture.isOpened():
+        """Grabs the first picture behind damaged ones."""
+        if self._ended_in_time or not self._capture.isOpened():
             return False
         if not any(_grab(self._capture) for _ in range(TRIED_ON)):
             return False
-        pause = self._read_clock() - self._clock
-        missing = max(round(pause / self._interval) - 1, 1)
-        self._missing = min(missing, declared - 1 - self._index)  # the clock may be damaged, too
-        self._waits = True
+        self._settling = SETTLING
+        self._count_missing(1)
         return True
+
+    def _count_missing(self, least: int) -> None:
+        """Counts the pictures that are missing before the one that was grabbed, by the clock."""
+        missing = max(round((self._read_clock() - self._clock) / self._interval) - 1, least)
+        room = (self.info.frame_count or 0) - 1 - self._index  # the clock may be damaged, too
+        self._missing = max(min(missing, room), 0)
+        self._waits = True
 
     def _left_out(self) -> DamagedPictureError:
         """Passes over one of the pictures that could not be decoded."""
