@@ -3,6 +3,7 @@
 A memory map would do the same, but what was looked at of it counts as memory of the process.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -54,3 +55,13 @@ class StoredArray:
 
 Entries: TypeAlias = NDArray[Any] | StoredArray
 """What slices can be taken of, wherever it lies."""
+
+
+def entries_before(entries: Entries, value: float) -> int:
+    """How many entries begin with less than a value, found by reading a few of them.
+
+    Args:
+        entries: `(N,)` or `(N, k)`, ascending by their first number.
+        value: The value.
+    """
+    return bisect_left(range(len(entries)), value, key=lambda k: entries[k : k + 1].flat[0])

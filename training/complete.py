@@ -1,6 +1,5 @@
 """From footage that was taken to a whole recording: check, threshold, labels, splits."""
 
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -32,7 +31,7 @@ from fishrt.recording import (
     split_borders,
 )
 from fishrt.recording_writer import RecordingWriter
-from fishrt.stored_array import StoredArray
+from fishrt.stored_array import StoredArray, entries_before
 from fishrt.video import SourceKind
 from training.source_tally import SourceTally
 
@@ -117,14 +116,10 @@ def complete_recording(
 
 def _measured(tally: SourceTally, writer: RecordingWriter, clip: ClipConfig) -> SourceFootage:
     shift, repeated = writer.entries("shift"), writer.entries("repeated")
-    repeats = [
-        bisect_left(range(len(repeated)), frame, key=lambda k: repeated[k : k + 1][0])
-        for frame in (tally.first, tally.stop)
-    ]
-    borders = [
-        bisect_left(range(len(shift)), frame, key=lambda k: shift[k : k + 1][0, 0])
-        for frame in (tally.first, tally.stop)
-    ]
+    borders, repeats = (
+        [entries_before(notes, frame) for frame in (tally.first, tally.stop)]
+        for notes in (shift, repeated)
+    )
     return SourceFootage(
         name=tally.name,
         fps=clip.fps,

@@ -84,8 +84,8 @@ def bench(
     from fishrt.bundle import load_bundle
     from fishrt.cli.bench_outcome import failure, missed, odd_lines, skipped_lines
     from fishrt.cli.bench_plan import BenchPlan, run_plan
-    from fishrt.cli.extras import require
     from fishrt.config import load_config
+    from fishrt.install_hints import require
     from realtime.benchmark import ways_of
 
     if bundle is not None and overrides:

@@ -91,8 +91,9 @@ def evaluate(
 
     from rich.console import Console
 
-    from fishrt.cli.extras import import_tensorflow_quietly, require
+    from fishrt.cli.extras import import_tensorflow_quietly
     from fishrt.cli.progress import frame_progress
+    from fishrt.install_hints import require
     from fishrt.recording import Split, load_recording
     from fishrt.storage import whole_folder
 
@@ -159,8 +160,9 @@ def _subject(model: str, tell: "Callable[[str, int, int | None], None]") -> _Sub
 
 
 def _run(folder: Path) -> _Subject:
-    from fishrt.cli.extras import import_tensorflow_quietly, require
+    from fishrt.cli.extras import import_tensorflow_quietly
     from fishrt.config import TrainMode
+    from fishrt.install_hints import require
 
     require("train", "tensorflow", "sklearn")
     import_tensorflow_quietly()
@@ -180,7 +182,7 @@ def _bundle_candidate(
     bundle: "Bundle", tell: "Callable[[str, int, int | None], None]"
 ) -> "Candidate":
     """A bundle, to be scored by ONNX Runtime in the mode that it was trained for."""
-    from fishrt.cli.extras import require
+    from fishrt.install_hints import require
 
     require("cpu", "onnxruntime")
     import onnxruntime

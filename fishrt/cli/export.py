@@ -169,7 +169,8 @@ def _export_run(
     fp16: bool,
     overwrite: bool,
 ) -> None:
-    from fishrt.cli.extras import prepare_export, require
+    from fishrt.cli.extras import prepare_export
+    from fishrt.install_hints import require
 
     require("cpu", "onnxruntime")
     prepare_export()

@@ -5,7 +5,7 @@ import sys
 import tempfile
 from importlib import import_module
 
-from fishrt.install_hints import require as require
+from fishrt.install_hints import require
 
 
 def import_tensorflow_quietly() -> None:

@@ -21,7 +21,8 @@ def import_checkpoint(
     The checkpoint is read as data, nothing in it is run, and one whose network would compute
     something else is refused. --config and --set say how its footage was processed and labelled.
     """
-    from fishrt.cli.extras import import_tensorflow_quietly, require
+    from fishrt.cli.extras import import_tensorflow_quietly
+    from fishrt.install_hints import require
 
     require("train", "tensorflow")
     import_tensorflow_quietly()

@@ -180,7 +180,7 @@ def live(
     if list_cameras:
         _list_cameras(as_json=as_json)
         return
-    from fishrt.cli.extras import require
+    from fishrt.install_hints import require
 
     if backend is not Backend.TENSORRT:
         require("gpu" if backend is Backend.CUDA else "cpu", "onnxruntime")
@@ -287,7 +287,7 @@ def _list_cameras(*, as_json: bool) -> None:
 
 
 def _page_address(web: str | None) -> "WebAddress | None":
-    from fishrt.cli.extras import require
+    from fishrt.install_hints import require
     from realtime.web.address import parse_address
 
     if web is None:

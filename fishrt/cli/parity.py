@@ -57,8 +57,8 @@ def parity(
     from rich.console import Console
 
     from fishrt.bundle import load_bundle
-    from fishrt.cli.extras import require
     from fishrt.errors import MachineError
+    from fishrt.install_hints import require
 
     require("cpu", "onnxruntime")
     if recording is not None and run is None:

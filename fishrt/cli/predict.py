@@ -67,7 +67,7 @@ def predict(
 
     Stopped at any moment, the same command goes on where it was.
     """
-    from fishrt.cli.extras import require
+    from fishrt.install_hints import require
 
     require("cpu", "onnxruntime")
     if ray is not None:

@@ -55,7 +55,8 @@ def train(
     The run folder holds the config, the best weights, the state to resume from, the history of
     every epoch, its curves and the evaluation. Ctrl-C keeps the best epoch so far.
     """
-    from fishrt.cli.extras import import_tensorflow_quietly, require
+    from fishrt.cli.extras import import_tensorflow_quietly
+    from fishrt.install_hints import require
 
     require("train", "tensorflow", "sklearn")
     from rich.console import Console
@@ -111,7 +112,7 @@ def _sweep(
     console: "Console",
 ) -> None:
     """Runs a sweep and shows the best trials."""
-    from fishrt.cli.extras import require
+    from fishrt.install_hints import require
 
     require("sweep", "optuna")
     from rich.table import Table

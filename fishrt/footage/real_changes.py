@@ -1,13 +1,12 @@
 """Changes between real pictures of a source: without repeated frames, and not across lost time."""
 
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fishrt.stored_array import Entries
+from fishrt.stored_array import Entries, entries_before
 
 NEIGHBOURS = 3
 CHUNK = 1 << 14  # changes looked at together, so that memory does not grow with the length
@@ -77,9 +76,7 @@ class RealChanges:
 
     def _repeated_before(self, entry: int) -> int:
         frame = self.first + entry + 1  # to which the entry's change leads
-        return bisect_left(
-            range(len(self.repeated)), frame, key=lambda k: int(self.repeated[k : k + 1][0])
-        )
+        return entries_before(self.repeated, frame)
 
 
 def peak_ratio(energy: NDArray[np.float64]) -> NDArray[np.float64]:
