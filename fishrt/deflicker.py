@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fishrt.grey_sums import grey_sums
+
 # One second at 30 frames/s: whole periods of every alias that mains flicker has at that rate
 # (100 Hz shows as 10 Hz, 120 Hz at 29.97 as a slow beat that no second can hold).
 REFERENCE_PICTURES = 30
@@ -58,3 +60,8 @@ def mean_brightness(view: NDArray[np.uint8]) -> float:
     """Mean grey level of a picture, uint8 `(H, W)`: 0 .. 255."""
     # the same as the mean, but quick where the rows do not follow one another in memory, too
     return float(cv2.norm(view, cv2.NORM_L1)) / view.size
+
+
+def mean_brightnesses(views: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """`mean_brightness` of many pictures, uint8 `(N, H, W)`, in one call: float64 `(N,)`."""
+    return np.asarray(grey_sums(views) / views[0].size, np.float64)

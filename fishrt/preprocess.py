@@ -6,7 +6,7 @@ area means. They are part of the model's input contract and travel in the record
 bundle.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +14,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fishrt.area_mean import area_mean
+from fishrt.area_mean import area_mean, area_means
 from fishrt.choices import Polarity
 from fishrt.config import ClipConfig, PreprocessConfig
 from fishrt.deflicker import Deflicker
 from fishrt.deflicker import mean_brightness as mean_brightness
+from fishrt.deflicker import mean_brightnesses as mean_brightnesses
 from fishrt.errors import ConfigError, SourceError
 from fishrt.region import RegionOfInterest
 
@@ -107,6 +108,48 @@ class Preprocessor:
         Raises:
             ConfigError: If the background has another size.
         """
+        view = self._animals(view)
+        if view.shape != (self.height, self.width):
+            return area_mean(view, self.height, self.width, out)
+        if out is None:
+            return np.ascontiguousarray(view)
+        out[...] = view
+        return out
+
+    def views(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """`view` of many pictures, in one array.
+
+        Args:
+            images: At least one, all of one shape; each as `view` takes it.
+
+        Returns:
+            uint8 `(N, roi height, roi width)`.
+
+        Raises:
+            SourceError: As `view` does.
+        """
+        first = crop(images[0], self.roi)
+        views = np.empty((len(images), *first.shape[:2]), np.uint8)
+        for image, place in zip(images, views, strict=True):
+            to_grey(crop(image, self.roi), place)
+        return views
+
+    def frames(self, views: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
+        """`frame` of many pictures, in fewer calls.
+
+        Args:
+            views: uint8 `(N, roi height, roi width)`, in the order of time.
+            out: Where the frames go, uint8 `(N, height, width)` without gaps in memory.
+
+        Raises:
+            ConfigError: If the background has another size.
+        """
+        changed = self.deflicker or self.background is not None or self.polarity is Polarity.DARK
+        animals = np.stack([self._animals(view) for view in views]) if changed else views
+        area_means(animals, self.height, self.width, out)
+
+    def _animals(self, view: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Bright animals on a dark background, uint8 `(roi height, roi width)`."""
         if self.deflicker is not None:
             view = self.deflicker(view)
         if self.background is not None:
@@ -117,12 +160,7 @@ class Preprocessor:
                 view = cv2.subtract(self.background, view)
         elif self.polarity is Polarity.DARK:
             view = cv2.bitwise_not(view)
-        if view.shape != (self.height, self.width):
-            return area_mean(view, self.height, self.width, out)
-        if out is None:
-            return np.ascontiguousarray(view)
-        out[...] = view
-        return out
+        return view
 
     def _require_background_fits(self, view: NDArray[np.uint8]) -> None:
         if self.background is not None and self.background.shape != view.shape:
@@ -155,8 +193,12 @@ def make_preprocessor(
     )
 
 
-def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def to_grey(image: NDArray[np.uint8], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
     """Grey version of a uint8 grey, BGR or BGRA image.
+
+    Args:
+        image: uint8 `(H, W)`, or `(H, W, C)` with 1, 3 or 4 channels.
+        out: Where it goes, uint8 `(H, W)`; None for a new array, or the image itself if it is grey.
 
     Raises:
         SourceError: If the image is not uint8 with 1, 3 or 4 channels.
@@ -166,25 +208,28 @@ def to_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
             f"the picture has {image.dtype} pixels, but 8-bit ones (uint8) are needed; "
             "convert the footage to 8 bits first."
         )
-    if image.ndim == 2:
-        return image
-    if image.ndim == 3 and image.shape[2] == 1:
-        return image[:, :, 0]
     if image.ndim == 3 and image.shape[2] in (3, 4):
         code = cv2.COLOR_BGR2GRAY if image.shape[2] == 3 else cv2.COLOR_BGRA2GRAY
-        return np.asarray(cv2.cvtColor(image, code), np.uint8)
-    raise SourceError(f"the picture has shape {image.shape}; grey, BGR or BGRA is needed.")
+        return np.asarray(cv2.cvtColor(image, code, out), np.uint8)
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[:, :, 0]
+    if image.ndim != 2:
+        raise SourceError(f"the picture has shape {image.shape}; grey, BGR or BGRA is needed.")
+    if out is None:
+        return image
+    out[...] = image
+    return out
 
 
 def crop(image: NDArray[np.uint8], roi: RegionOfInterest | None) -> NDArray[np.uint8]:
-    """The part of a grey image inside the region of interest.
+    """The part of an image, grey or in colour, inside the region of interest.
 
     Raises:
         SourceError: If the region does not lie within the image.
     """
     if roi is None:
         return image
-    height, width = image.shape
+    height, width = image.shape[:2]
     if roi.x + roi.width > width or roi.y + roi.height > height:
         raise SourceError(
             f"the region of interest (x={roi.x}, y={roi.y}, {roi.width}x{roi.height}) does not "

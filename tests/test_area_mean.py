@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fishrt.area_mean import area_mean
+from fishrt.area_mean import area_mean, area_means
 
 
 def weights(pixels: int, cells: int) -> NDArray[np.float64]:
@@ -47,3 +47,31 @@ def test_camera_pictures_equal_opencv(size: tuple[int, int]) -> None:
     # they differ where the mean lies halfway between two levels; measured: 0.0 .. 0.3 %
     assert np.abs(ours - theirs).max() <= 1
     assert np.mean(ours != theirs) < 0.01
+
+
+@pytest.mark.parametrize("size", [(240, 320), (480, 640), (720, 1280), (1080, 1920), (120, 160)])
+def test_whole_factors_equal_opencv_to_the_bit(size: tuple[int, int]) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, size, np.uint8)
+    theirs = cv2.resize(noise, (160, 120), interpolation=cv2.INTER_AREA)
+    np.testing.assert_array_equal(area_mean(noise, 120, 160), theirs)
+
+
+def test_a_mean_halfway_between_two_levels_is_the_even_one() -> None:
+    # cells of 8 x 6.4 pixels, in which every other row is brighter by one level
+    rows = np.arange(80) // 8 + np.arange(80) % 2
+    view = rows.astype(np.uint8)[:, None].repeat(320, axis=1)
+    expected = np.rint(np.arange(10) + 0.5)[:, None].repeat(50, axis=1)
+    np.testing.assert_array_equal(area_mean(view, 10, 50), expected)
+
+
+@given(
+    count=st.integers(1, 5),
+    rows=st.sampled_from([24, 48, 30, 12]),
+    columns=st.sampled_from([32, 64, 50, 16]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_many_pictures_are_as_one_by_one(count: int, rows: int, columns: int, seed: int) -> None:
+    views = np.random.default_rng(seed).integers(0, 256, (count, rows, columns), np.uint8)
+    means = np.empty((count, 12, 16), np.uint8)
+    area_means(views, 12, 16, means)
+    np.testing.assert_array_equal(means, [area_mean(view, 12, 16) for view in views])

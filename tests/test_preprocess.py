@@ -54,6 +54,25 @@ def test_a_picture_of_the_model_size_is_not_touched() -> None:
     np.testing.assert_array_equal(Preprocessor(12, 16)(image), image)
 
 
+@pytest.mark.parametrize("channels", [(), (1,), (3,), (4,)])
+@pytest.mark.parametrize("roi", [None, RegionOfInterest(x=4, y=6, width=32, height=24)])
+@pytest.mark.parametrize("polarity", list(Polarity))
+@pytest.mark.parametrize("background", [False, True])
+def test_many_pictures_are_as_one_by_one(
+    channels: tuple[int, ...], roi: RegionOfInterest | None, polarity: Polarity, background: bool
+) -> None:
+    images = noise(5, 36, 48, *channels)
+    size = (24, 32) if roi else (36, 48)
+    preprocess = Preprocessor(
+        12, 16, roi, polarity, background=noise(*size, seed=1) // 3 if background else None
+    )
+    views = preprocess.views(list(images))
+    frames = np.empty((5, 12, 16), np.uint8)
+    preprocess.frames(views, frames)
+    np.testing.assert_array_equal(views, [preprocess.view(image) for image in images])
+    np.testing.assert_array_equal(frames, [preprocess(image) for image in images])
+
+
 def test_grey_weights_are_those_of_rec_601() -> None:
     image = noise(20, 30, 3)
     blue, green, red = np.moveaxis(image.astype(np.float64), -1, 0)

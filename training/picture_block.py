@@ -1,5 +1,6 @@
 """One block of consecutive pictures: what is read of it, and what that becomes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from fishrt.errors import FishrtError, SourceError
 from fishrt.footage.shake import ShakeMeter
 from fishrt.motion import motion_energy
-from fishrt.preprocess import Preprocessor, mean_brightness
+from fishrt.preprocess import Preprocessor, mean_brightness, mean_brightnesses
 from fishrt.video.source import PicturePart
 
 
@@ -87,6 +88,23 @@ class BlockMaker:
         self._whole.append(self._count)
         self._count += 1
         return entry
+
+    def add_all(self, views: NDArray[np.uint8], timestamps: Sequence[float]) -> None:
+        """Takes the next pictures, as `add` takes one.
+
+        Args:
+            views: uint8 `(N, H, W)`, as `Preprocessor.views` gives them.
+            timestamps: N seconds on the source's clock.
+
+        Raises:
+            ConfigError: If the background has another size; no picture is taken then.
+        """
+        count, entry = len(views), len(self._whole)
+        self._preprocess.frames(views, self._frames[entry : entry + count])
+        self._brightness += mean_brightnesses(views).tolist()
+        self._timestamps += timestamps
+        self._whole += range(self._count, self._count + count)
+        self._count += count
 
     def fail(self, error: FishrtError) -> None:
         """Takes note that the next picture could not be read."""

@@ -1,9 +1,13 @@
-"""Blocks of the pictures of a video, which a single thread has to read one after another."""
+"""Blocks of the pictures of a video, which a single thread has to read one after another.
+
+That thread and the one that takes the pictures work side by side only while neither needs Python's
+lock, so whatever is handed over together is preprocessed in a few calls.
+"""
 
 import contextlib
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +18,9 @@ from fishrt.video import SourceFrame, VideoSource
 from fishrt.video.prefetch import OneByOne, block_size, decoded_ahead
 from training.picture_block import BlockMaker, PictureBlock
 
-# From so many pixels on, pictures are made grey by whoever takes the blocks: a large one keeps the
-# only thread that decodes busy enough.
-LARGE_PICTURE = 1 << 18
-
-
-class _Decoded(NamedTuple):
-    image: NDArray[np.uint8]
-    timestamp: float
+# A block is whole with so many pictures, or so much of them. What is written of a slow source does
+# not wait for that longer than this.
+BLOCK_PICTURES, BLOCK_VIEW_BYTES, BLOCK_SECONDS = 32, 16 * 1024**2, 0.25
 
 
 @contextlib.contextmanager
@@ -40,42 +39,49 @@ def blocks_in_order(
         when the next one is taken.
     """
     info = source.info
-
-    def grey(picture: SourceFrame) -> _Decoded:
-        return _Decoded(preprocess.view(picture.image), picture.timestamp)
-
-    large = info.width * info.height >= LARGE_PICTURE
-    look, to_view = (_as_it_is, preprocess.view) if large else (grey, _unchanged)
-    frames = np.empty((block_size(info), preprocess.height, preprocess.width), np.uint8)
-    with decoded_ahead(source, look) as pictures:
-        yield _blocks(pictures, to_view, lambda: BlockMaker(preprocess, frames), first)
+    whole = max(min(BLOCK_PICTURES, BLOCK_VIEW_BYTES // (info.width * info.height)), 1)
+    room = whole - 1 + block_size(info)
+    frames = np.empty((room, preprocess.height, preprocess.width), np.uint8)
+    with decoded_ahead(source, lambda picture: picture) as pictures:
+        yield _blocks(pictures, preprocess, frames, whole, first)
 
 
 def _blocks(
-    pictures: OneByOne[_Decoded],
-    to_view: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
-    new_maker: Callable[[], BlockMaker],
+    pictures: OneByOne[SourceFrame],
+    preprocess: Preprocessor,
+    frames: NDArray[np.uint8],
+    whole: int,
     first: int,
 ) -> Iterator[PictureBlock]:
-    while items := pictures.next_block():
-        maker, views = new_maker(), []
-        for item in items:
-            try:
-                if isinstance(item, FishrtError):
-                    raise item
-                view = to_view(item.image)
-                maker.add(view, item.timestamp)
-                views.append(view)
-            except FishrtError as error:
-                maker.fail(error)
-        block = maker.block(range(first, first + len(items)))
-        yield replace(block, views=tuple(views))
-        first += len(items)
+    while True:
+        maker, views = BlockMaker(preprocess, frames), []
+        count, begun = 0, time.monotonic()
+        while items := pictures.next_block():
+            count += len(items)
+            views += _taken(maker, preprocess, items)
+            if count >= whole or time.monotonic() - begun > BLOCK_SECONDS:
+                break
+        if not count:
+            return
+        yield replace(maker.block(range(first, first + count)), views=tuple(views))
+        first += count
 
 
-def _as_it_is(picture: SourceFrame) -> _Decoded:
-    return _Decoded(picture.image, picture.timestamp)
-
-
-def _unchanged(view: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return view
+def _taken(
+    maker: BlockMaker, preprocess: Preprocessor, items: Sequence[SourceFrame | FishrtError]
+) -> list[NDArray[np.uint8]]:
+    """Gives pictures to a block, and their views back."""
+    views: list[NDArray[np.uint8]] = []
+    run: list[SourceFrame] = []
+    for item in (*items, None):
+        if isinstance(item, SourceFrame):
+            run.append(item)
+            continue
+        if run:
+            new = preprocess.views([picture.image for picture in run])
+            maker.add_all(new, [picture.timestamp for picture in run])
+            views.extend(new)
+            run = []
+        if item is not None:
+            maker.fail(item)
+    return views
