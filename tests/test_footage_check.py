@@ -18,7 +18,7 @@ from fishrt.footage.finding import FindingKind
 from fishrt.footage.keyframes import find_periodic_peaks, follow_beat, without_peaks
 from fishrt.footage.measured import SourceFootage
 from fishrt.footage.real_changes import RealChanges
-from fishrt.footage.shake import AGREEMENT, MIN_SHIFT, ShakeMeter, _no_shake
+from fishrt.footage.shake import AGREEMENT, MIN_SHIFT, ShakeMeter, _no_shake, _stands_still
 from fishrt.footage.threshold import auto_threshold, window_ranges
 from fishrt.footage.timing import find_duplicates
 from fishrt.motion import LabelRule, burst_labels, motion_energy
@@ -385,3 +385,37 @@ def test_quarters_that_are_not_looked_at_would_change_nothing(shifts: list[tuple
     shaken = np.abs(np.array(shifts) - middle).max() <= AGREEMENT and np.hypot(*middle) >= MIN_SHIFT
     if shaken:
         assert not any(_no_shake(quarters[: seen + 1]) for seen in range(4))
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    coarse=st.integers(3, 20),
+    shift=st.floats(MIN_SHIFT, 1.5),
+    direction=st.floats(0, 2 * np.pi),
+    noise=st.floats(0, 3),
+)
+def test_a_quarter_that_is_shifted_does_not_stand_still(
+    seed: int, coarse: int, shift: float, direction: float, noise: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    texture = rng.integers(0, 256, (coarse, coarse), np.uint8)
+    scene = cv2.resize(texture, (90, 70), interpolation=cv2.INTER_CUBIC)
+    way = shift * np.cos(direction), shift * np.sin(direction)
+    moved = cv2.warpAffine(
+        scene, np.array([[1, 0, way[0]], [0, 1, way[1]]]), (90, 70), flags=cv2.INTER_CUBIC
+    )
+    before, now = (
+        np.clip(part[5:65, 5:85] + rng.normal(0, noise, (60, 80)), 0, 255).astype(np.uint8)
+        for part in (scene, moved)
+    )
+    assert not _stands_still(before, now)
+    assert _stands_still(before, before)
+
+
+def test_a_quarter_at_rest_stands_still_for_all_its_noise() -> None:
+    rng = np.random.default_rng(0)
+    scene = cv2.resize(rng.integers(0, 256, (15, 20), np.uint8), (80, 60))
+    before, now = (
+        np.clip(scene + rng.normal(0, 2, scene.shape), 0, 255).astype(np.uint8) for _ in range(2)
+    )
+    assert _stands_still(before, now)

@@ -77,3 +77,13 @@ def test_what_was_taken_so_far_can_be_stored() -> None:
     assert half.as_data() == whole.as_data()
     ((rate, seconds),) = whole.seconds_at
     assert (rate, seconds) == (pytest.approx(30), pytest.approx(3))
+
+
+@given(st.lists(st.lists(st.floats(1e-3, 1.0), max_size=150), max_size=6))
+def test_many_intervals_are_booked_as_one_by_one(runs: list[list[float]]) -> None:
+    one, other = (SourceTally("source", SourceKind.FILE, 0) for _ in range(2))
+    for run in runs:
+        one.passed_all(run)
+        for interval in run:
+            other.passed(interval)
+    assert one.as_data() == other.as_data()

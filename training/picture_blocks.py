@@ -42,8 +42,8 @@ def blocks_ahead(
     info = source.info
     size = block_size(info)
     ahead = BLOCKS_AHEAD_PER_WORKER * WORKERS
-    # of grey pictures hardly a file is larger than the picture
-    files = size * info.width * info.height
+    # of grey pictures hardly a file is larger than half the picture
+    files = size * info.width * info.height // 2
     room = Room(ahead, size, preprocess.height, preprocess.width, files)
     places = itertools.cycle(range(ahead))
     with helpers(preprocess, room, pictures=info.frame_count or 0) as crew:

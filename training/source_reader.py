@@ -226,10 +226,8 @@ class SourceReader:
         tally = self.tally
         tally.pictures += len(block.whole)
         tally.frames += len(block.whole)
-        for timestamp in block.timestamps.tolist():  # one by one, so that the sum is the same
-            tally.passed(timestamp - previous)
-            previous = timestamp
-        self._last = previous
+        tally.passed_all(np.diff(block.timestamps, prepend=previous).tolist())
+        self._last = float(block.timestamps[-1])
         return True
 
     def _likely_number(self, picture: int) -> int:

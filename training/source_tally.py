@@ -85,8 +85,26 @@ class SourceTally:
             return
         # where the rate is halved for a while each interval looks like a loss, so all are here
         self.recent.append(interval)
-        if len(self.recent) < RATE_BLOCK:
-            return
+        if len(self.recent) == RATE_BLOCK:
+            self._book_rate()
+
+    def passed_all(self, intervals: list[float]) -> None:
+        """Books many times between pictures, none of which were lost, as `passed` does.
+
+        Args:
+            intervals: Seconds, each more than 0 and finite.
+        """
+        for interval in intervals:  # one by one, so that the sum is the same
+            self.seconds += interval
+        self.intervals += len(intervals)
+        while intervals:
+            room = RATE_BLOCK - len(self.recent)
+            self.recent += intervals[:room]
+            intervals = intervals[room:]
+            if len(self.recent) == RATE_BLOCK:
+                self._book_rate()
+
+    def _book_rate(self) -> None:
         usual = median(self.recent)
         # an interval in which pictures were lost is several
         several = sum(max(int(each / usual + 2 - GAP_INTERVALS), 1) for each in self.recent)

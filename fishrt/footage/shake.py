@@ -16,6 +16,10 @@ SMALL_WIDTH = 160
 # to 2.1.
 MIN_SHIFT = 0.5
 AGREEMENT = 0.25  # pixels of the small picture by which quarters of a shaken one may differ
+# A quarter stands still that changes by less than this share of what a shift by MIN_SHIFT changes in
+# theory. Measured: shifts by that much of sharp pictures changed 0.45 of it and more; of pairs at
+# rest this tells all of the school video and seven in ten of the simulated tank.
+STILL = 0.36
 SMALLEST = 16  # a smaller picture has no quarters to compare
 
 
@@ -78,6 +82,8 @@ def _shift(before: NDArray[np.uint8], now: NDArray[np.uint8]) -> NDArray[np.floa
     ]
     # first where least changes: one that stands still is enough to know
     parts.sort(key=lambda part: cv2.norm(before[part], now[part], cv2.NORM_L1))
+    if _stands_still(before[parts[0]], now[parts[0]]):
+        return np.zeros(3, np.float32)
     for part in parts:
         (dx, dy), response = cv2.phaseCorrelate(
             before[part].astype(np.float32, "C"), now[part].astype(np.float32, "C"), window
@@ -90,6 +96,23 @@ def _shift(before: NDArray[np.uint8], now: NDArray[np.uint8]) -> NDArray[np.floa
     agree = bool((np.abs(measured[:, :2] - middle) <= AGREEMENT).all())
     response = float(measured[:, 2].min()) if agree else 0.0
     return np.asarray([*middle, response], np.float32)
+
+
+def _stands_still(before: NDArray[np.uint8], now: NDArray[np.uint8]) -> bool:
+    """Whether a quarter changes too little for a shift by MIN_SHIFT, whatever its direction.
+
+    Brightness constancy: a small shift d changes a picture with the gradients g by the sum of
+    (d g)^2, at least |d|^2 times the smaller eigenvalue of the structure tensor (Lucas and Kanade,
+    1981). Noise adds to the change as much as to the gradients, and hides no shift. It takes a
+    quarter of the time of a phase correlation.
+    """
+    first, second = before.astype(np.float32), now.astype(np.float32)
+    change = (second - first).ravel()
+    right = (first[:-1, 1:] - first[:-1, :-1]).ravel()
+    down = (first[1:, :-1] - first[:-1, :-1]).ravel()
+    xx, yy, xy = float(right @ right), float(down @ down), float(right @ down)
+    least = (xx + yy) / 2 - math.hypot((xx - yy) / 2, xy)
+    return float(change @ change) <= STILL * MIN_SHIFT**2 * least
 
 
 def _no_shake(quarters: list[tuple[float, float, float]]) -> bool:
