@@ -16,9 +16,9 @@ SMALL_WIDTH = 160
 # to 2.1.
 MIN_SHIFT = 0.5
 AGREEMENT = 0.25  # pixels of the small picture by which quarters of a shaken one may differ
-# A quarter stands still that changes by less than this share of what a shift by MIN_SHIFT changes in
-# theory. Measured: shifts by that much of sharp pictures changed 0.45 of it and more; of pairs at
-# rest this tells all of the school video and seven in ten of the simulated tank.
+# A quarter stands still that changes by less than this share of what a shift by MIN_SHIFT changes
+# in theory. Measured: shifts by that much of sharp pictures changed 0.45 of it and more; of pairs
+# at rest this tells all of the school video and seven in ten of the simulated tank.
 STILL = 0.36
 SMALLEST = 16  # a smaller picture has no quarters to compare
 
