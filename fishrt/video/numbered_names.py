@@ -1,5 +1,6 @@
 """The pictures of a folder by name and number, in little memory: an hour has 108 000."""
 
+import itertools
 import os
 import re
 from array import array
@@ -16,6 +17,7 @@ IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
 _PICTURE = re.compile(r"[^.].*(?:" + "|".join(map(re.escape, IMAGE_SUFFIXES)) + ")", re.IGNORECASE)
 _LAST_NUMBER = re.compile(r"(\d+)\D*$")
 MOST_DIGITS = 18  # that surely fit into 64 bits
+NAMES_TOGETHER = 4096
 
 
 class Pattern(NamedTuple):
@@ -93,17 +95,18 @@ def _alike(folder: Path) -> NumberedNames | None:
     pattern: Pattern | None = None
     numbers = array("q")
     with os.scandir(folder) as entries:
-        for entry in entries:
-            name = entry.name
-            if pattern is None and _PICTURE.fullmatch(name):
-                pattern = _pattern(name)
-                if pattern is None:
-                    return None
-            number = None if pattern is None else _number(name, pattern)
-            if number is not None:
-                numbers.append(number)
-            elif _PICTURE.fullmatch(name):
+        names = (entry.name for entry in entries)
+        # not all at once, so that memory grows with the numbers alone
+        while few := list(itertools.islice(names, NAMES_TOGETHER)):
+            if pattern is None:
+                first = next(filter(_PICTURE.fullmatch, few), None)
+                if first is None:
+                    continue
+                pattern = _pattern(first)
+            alike = pattern and _numbers(few, pattern)
+            if alike is None:
                 return None
+            numbers.extend(alike)
     if pattern is None:
         return None
     ascending = np.array(numbers, np.int64)
@@ -111,24 +114,33 @@ def _alike(folder: Path) -> NumberedNames | None:
     return NumberedNames(ascending, pattern, (), alphabetical=True)
 
 
+def _numbers(names: list[str], pattern: Pattern) -> list[int] | None:
+    """Numbers of all pictures among some names, or None if one is not like the pattern."""
+    before, digits, behind = pattern
+    number = slice(len(before), len(before) + digits)
+    length = len(before) + digits + len(behind)
+
+    def fits(name: str) -> bool:
+        return len(name) == length and name.startswith(before) and name.endswith(behind)
+
+    found = [name[number] for name in names if fits(name)]
+    together = "".join(found)
+    if len(found) == len(names) and together.isdigit() and together.isascii():
+        return list(map(int, found))  # nothing else lies in most folders
+    found = []
+    for name in names:
+        if fits(name) and name[number].isdigit() and name[number].isascii():
+            found.append(name[number])
+        elif _PICTURE.fullmatch(name):
+            return None
+    return list(map(int, found))
+
+
 def _pattern(name: str) -> Pattern | None:
     found = _LAST_NUMBER.search(name[: name.rindex(".")])
     if found is None or not found[1].isascii() or len(found[1]) > MOST_DIGITS:
         return None
     return Pattern(name[: found.start(1)], len(found[1]), name[found.end(1) :])
-
-
-def _number(name: str, pattern: Pattern) -> int | None:
-    before, digits, behind = pattern
-    number = name[len(before) : len(before) + digits]
-    alike = (
-        len(name) == len(before) + digits + len(behind)
-        and name.startswith(before)
-        and name.endswith(behind)
-        and number.isdigit()
-        and number.isascii()
-    )
-    return int(number) if alike else None
 
 
 def _of_any_kind(folder: Path, names: list[str]) -> NumberedNames:
