@@ -40,8 +40,7 @@ def area_mean(
         uint8 `(height, width)`, rounded to the nearest grey level.
     """
     rows, columns = view.shape
-    small = view.size < SMALLEST_SHRINKAGE * height * width
-    if small or view.size > LARGEST_SUM or rows < height or columns < width:
+    if _by_opencv(rows, columns, height, width):
         return np.asarray(cv2.resize(view, (width, height), out, 0, 0, cv2.INTER_AREA), np.uint8)
     integral = np.asarray(cv2.integral(view, sdepth=cv2.CV_32S))
     if rows % height == 0 and columns % width == 0:
@@ -60,7 +59,7 @@ def area_means(views: NDArray[np.uint8], height: int, width: int, out: NDArray[n
         out: Where they go, uint8 `(N, height, width)` without gaps in memory.
     """
     count, rows, columns = views.shape
-    if rows % height or columns % width:
+    if rows % height or columns % width or not _by_opencv(rows, columns, height, width):
         for view, place in zip(views, out, strict=True):
             area_mean(view, height, width, place)
         return
@@ -69,12 +68,19 @@ def area_means(views: NDArray[np.uint8], height: int, width: int, out: NDArray[n
     cv2.resize(tall, (width, count * height), place, 0, 0, cv2.INTER_AREA)
 
 
+def _by_opencv(rows: int, columns: int, height: int, width: int) -> bool:
+    """Whether INTER_AREA is as fast, or does what an integral image cannot."""
+    pixels = rows * columns
+    small = pixels < SMALLEST_SHRINKAGE * height * width
+    return small or pixels > LARGEST_SUM or rows < height or columns < width
+
+
 def _means(
     corners: NDArray[np.int32], parts: int, out: NDArray[np.uint8] | None
 ) -> NDArray[np.uint8]:
     """Means of the cells between entries of the integral image, which have so many parts each."""
     bands = corners[1:] - corners[:-1]
-    means = (bands[:, 1:] - bands[:, :-1]) * (1.0 / parts)
+    means = (bands[:, 1:] - bands[:, :-1]) / parts  # a product with 1 / parts may miss a half
     if out is None:
         out = np.empty(means.shape, np.uint8)
     out[...] = np.rint(means, means)

@@ -201,13 +201,15 @@ def to_grey(image: NDArray[np.uint8], out: NDArray[np.uint8] | None = None) -> N
         out: Where it goes, uint8 `(H, W)`; None for a new array, or the image itself if it is grey.
 
     Raises:
-        SourceError: If the image is not uint8 with 1, 3 or 4 channels.
+        SourceError: If the image is not uint8 with 1, 3 or 4 channels, or has another size.
     """
     if image.dtype != np.uint8:
         raise SourceError(
             f"the picture has {image.dtype} pixels, but 8-bit ones (uint8) are needed; "
             "convert the footage to 8 bits first."
         )
+    if out is not None and out.shape != image.shape[:2]:  # OpenCV would leave it as it is
+        raise SourceError(f"a picture is {size_text(image)}, but {size_text(out)} before.")
     if image.ndim == 3 and image.shape[2] in (3, 4):
         code = cv2.COLOR_BGR2GRAY if image.shape[2] == 3 else cv2.COLOR_BGRA2GRAY
         return np.asarray(cv2.cvtColor(image, code, out), np.uint8)

@@ -111,16 +111,13 @@ def test_blocks_are_as_picture_by_picture(
     fps=st.sampled_from([30.0, 29.7, 25.0, 20.0, 47.0]),
     limit=st.one_of(st.none(), st.integers(1, 80)),
     whole=st.integers(1, 40),
-    slow=st.booleans(),
     roi=st.booleans(),
 )
 def test_blocks_of_a_video_are_as_picture_by_picture(
-    block: int, fps: float, limit: int | None, whole: int, slow: bool, roi: bool
+    block: int, fps: float, limit: int | None, whole: int, roi: bool
 ) -> None:
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         patch.setattr(video_blocks, "BLOCK_PICTURES", whole)
-        if slow:  # then a block is whole with what was handed over together
-            patch.setattr(video_blocks, "BLOCK_SECONDS", 1e-9)
         make_video(video := Path(name) / "v.mp4", 70, fps)
         config = override_config(SMALL, ["preprocess.roi=[4,2,40,30]"] if roi else [])
         options = {"minutes": limit and limit / 1800}

@@ -61,8 +61,8 @@ def test_a_picture_of_the_model_size_is_not_touched() -> None:
 def test_many_pictures_are_as_one_by_one(
     channels: tuple[int, ...], roi: RegionOfInterest | None, polarity: Polarity, background: bool
 ) -> None:
-    images = noise(5, 36, 48, *channels)
-    size = (24, 32) if roi else (36, 48)
+    images = noise(5, 72, 80, *channels)  # 6 x 5 pixels for every one of the frame
+    size = (24, 32) if roi else (72, 80)
     preprocess = Preprocessor(
         12, 16, roi, polarity, background=noise(*size, seed=1) // 3 if background else None
     )
@@ -71,6 +71,12 @@ def test_many_pictures_are_as_one_by_one(
     preprocess.frames(views, frames)
     np.testing.assert_array_equal(views, [preprocess.view(image) for image in images])
     np.testing.assert_array_equal(frames, [preprocess(image) for image in images])
+
+
+def test_pictures_of_different_sizes_are_refused() -> None:
+    images = [noise(20, 30, 3), noise(21, 30, 3)]
+    with pytest.raises(SourceError, match="a picture is 30x21, but 30x20 before"):
+        Preprocessor().views(images)
 
 
 def test_grey_weights_are_those_of_rec_601() -> None:

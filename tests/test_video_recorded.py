@@ -31,6 +31,7 @@ from fishrt.video import (
     open_source,
 )
 from fishrt.video import live as live_module
+from fishrt.video import opencv as opencv_module
 from fishrt.video.background import learn_background
 from fishrt.video.numbered_names import numbered_pictures
 
@@ -429,3 +430,35 @@ def test_a_finished_video_is_still_no_live_stream(site: tuple[str, list[int]]) -
     with pytest.raises(SourceError, match="finished video, not a live stream") as caught:
         open_source(f"{address}/mjpeg.avi")
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("size", "opened"), [((64, 48), [5, 1]), ((400, 330), [5])])
+def test_small_videos_are_decoded_by_one_thread(
+    size: tuple[int, int], opened: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_video(path := tmp_path / "v.mp4", [np.zeros((size[1], size[0], 3), np.uint8)] * 3, 30.0)
+    monkeypatch.setattr(opencv_module, "usable_cores", lambda: 4)
+    captures: list[tuple[cv2.VideoCapture, int]] = []
+    real = opencv_module.open_capture
+
+    def recorded(target: str, backend: int, parameters: tuple[int, int]) -> cv2.VideoCapture:
+        name, threads = parameters
+        assert name == cv2.CAP_PROP_N_THREADS
+        captures.append((real(target, backend, parameters), threads))
+        return captures[-1][0]
+
+    monkeypatch.setattr(opencv_module, "open_capture", recorded)
+    source = open_recorded(str(path))
+    assert [threads for _, threads in captures] == opened
+    assert [capture.isOpened() for capture, _ in captures] == [False] * (len(opened) - 1) + [True]
+    source.close()
+
+
+def test_a_backend_other_than_ffmpeg_is_told_no_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_video(path := tmp_path / "v.avi", [picture(0), picture(9)], 30.0)
+    monkeypatch.setattr(opencv_module, "file_backend", lambda: cv2.CAP_OPENCV_MJPEG)
+    source = open_recorded(str(path))  # it refuses parameters that it does not know
+    assert source.read() is not None
+    source.close()

@@ -5,7 +5,6 @@ lock, so whatever is handed over together is preprocessed in a few calls.
 """
 
 import contextlib
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -18,9 +17,8 @@ from fishrt.video import SourceFrame, VideoSource
 from fishrt.video.prefetch import OneByOne, block_size, decoded_ahead
 from training.picture_block import BlockMaker, PictureBlock
 
-# A block is whole with so many pictures, or so much of them. What is written of a slow source does
-# not wait for that longer than this.
-BLOCK_PICTURES, BLOCK_VIEW_BYTES, BLOCK_SECONDS = 32, 16 * 1024**2, 0.25
+# A block is whole with so many pictures, or so much of them.
+BLOCK_PICTURES, BLOCK_VIEW_BYTES = 32, 16 * 1024**2
 
 
 @contextlib.contextmanager
@@ -40,6 +38,8 @@ def blocks_in_order(
     """
     info = source.info
     whole = max(min(BLOCK_PICTURES, BLOCK_VIEW_BYTES // (info.width * info.height)), 1)
+    if info.is_live:  # what came is to be written at once: it cannot be read again
+        whole = 1
     room = whole - 1 + block_size(info)
     frames = np.empty((room, preprocess.height, preprocess.width), np.uint8)
     with decoded_ahead(source, lambda picture: picture) as pictures:
@@ -55,11 +55,11 @@ def _blocks(
 ) -> Iterator[PictureBlock]:
     while True:
         maker, views = BlockMaker(preprocess, frames), []
-        count, begun = 0, time.monotonic()
+        count = 0
         while items := pictures.next_block():
             count += len(items)
             views += _taken(maker, preprocess, items)
-            if count >= whole or time.monotonic() - begun > BLOCK_SECONDS:
+            if count >= whole:
                 break
         if not count:
             return

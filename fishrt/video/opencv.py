@@ -290,18 +290,18 @@ def _open_file(path: Path) -> cv2.VideoCapture:
     nothing to do, and with as many as cores a sixth of their time went by. To hand over a small
     picture takes as long as to decode it.
     """
-    capture = _open_with_threads(path, min(usable_cores() + 1, MOST_THREADS))
+    backend = file_backend()
+    if backend != cv2.CAP_FFMPEG:  # others refuse a file if they are told a number of threads
+        return open_capture(str(path), backend)
+    threads = min(usable_cores() + 1, MOST_THREADS)
+    capture = open_capture(str(path), backend, (cv2.CAP_PROP_N_THREADS, threads))
     width, height = (
         capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
     )
     if not 0 < width * height <= SMALL_PICTURE:
         return capture
     capture.release()
-    return _open_with_threads(path, 1)
-
-
-def _open_with_threads(path: Path, threads: int) -> cv2.VideoCapture:
-    return open_capture(str(path), file_backend(), (cv2.CAP_PROP_N_THREADS, threads))
+    return open_capture(str(path), backend, (cv2.CAP_PROP_N_THREADS, 1))
 
 
 def open_capture(
