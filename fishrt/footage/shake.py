@@ -61,8 +61,7 @@ class ShakeMeter:
         Returns:
             float32 `(3,)`: dx and dy in pixels of the small picture, and the response: that of
             the quarter with the smallest, or 0 if the quarters disagree or one stands still (dx
-            and dy are of that quarter then, or 0). None
-            where nothing was measured.
+            and dy are of that quarter then, or 0). None where nothing was measured.
         """
         if not compares(number) or min(view.shape) < SMALLEST:
             return None
