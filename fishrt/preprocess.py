@@ -18,8 +18,6 @@ from fishrt.area_mean import area_mean, area_means
 from fishrt.choices import Polarity
 from fishrt.config import ClipConfig, PreprocessConfig
 from fishrt.deflicker import Deflicker
-from fishrt.deflicker import mean_brightness as mean_brightness
-from fishrt.deflicker import mean_brightnesses as mean_brightnesses
 from fishrt.errors import ConfigError, SourceError
 from fishrt.region import RegionOfInterest
 

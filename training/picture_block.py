@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from fishrt.deflicker import mean_brightness, mean_brightnesses
 from fishrt.errors import FishrtError, SourceError
 from fishrt.footage.shake import ShakeMeter
 from fishrt.motion import motion_energy
-from fishrt.preprocess import Preprocessor, mean_brightness, mean_brightnesses
+from fishrt.preprocess import Preprocessor
 from fishrt.video.source import PicturePart
 
 

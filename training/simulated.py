@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from fishrt.choices import Background
 from fishrt.config import Config
-from fishrt.deflicker import REFERENCE_PICTURES
+from fishrt.deflicker import REFERENCE_PICTURES, mean_brightness
 from fishrt.errors import ConfigError
 from fishrt.footage.shake import ShakeMeter
-from fishrt.preprocess import make_preprocessor, mean_brightness
+from fishrt.preprocess import make_preprocessor
 from fishrt.recording import RecordingMetadata
 from fishrt.recording_writer import (
     Existing,

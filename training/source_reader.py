@@ -10,10 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fishrt.deflicker import mean_brightness
 from fishrt.errors import FishrtError, RecordingError
 from fishrt.footage.policy import Damaged
 from fishrt.footage.shake import compares
-from fishrt.preprocess import Preprocessor, mean_brightness
+from fishrt.preprocess import Preprocessor
 from fishrt.storage import read_small_file, sha256_of
 from fishrt.video import SourceFrame, SourceKind, VideoSource
 from fishrt.video.numbered_names import picture_names

@@ -15,8 +15,8 @@ from fishrt.video.opencv import (
     check_size,
     decode,
     describe,
-    file_backend,
     open_capture,
+    open_media,
 )
 from fishrt.video.request import NOTHING_ASKED, CameraRequest, ask_camera
 from fishrt.video.source import SourceFrame, SourceKind
@@ -237,13 +237,12 @@ def _is_stamped(capture: cv2.VideoCapture) -> bool:
 
 def _open_url(url: str) -> cv2.VideoCapture:
     """A capture of a network address that does not wait for ever."""
-    backend = file_backend()
     wishes = [
         cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS,
         cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS,
         cv2.CAP_PROP_N_THREADS, DECODING_THREADS,
     ]  # fmt: skip
-    return open_capture(url, backend, wishes if backend == cv2.CAP_FFMPEG else ())
+    return open_media(url, wishes)
 
 
 def without_password(text: str) -> str:

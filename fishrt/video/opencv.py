@@ -233,7 +233,7 @@ class VideoFile(_MediaCapture):
         Where the header does not say how long the file is, it is decoded once from end to end,
         and at most `2 * count` pictures are held.
         """
-        capture = open_capture(str(self._path), file_backend())
+        capture = open_media(str(self._path))
         try:
             total = self.info.frame_count
             yield from _spread(capture, total, count) if total else _thinned(capture, count)
@@ -283,6 +283,17 @@ def file_backend() -> int:
     return int(cv2.CAP_FFMPEG if has_ffmpeg else cv2.CAP_ANY)
 
 
+def open_media(target: str, wishes: Sequence[int] = ()) -> cv2.VideoCapture:
+    """A capture of a file or an address, open or not.
+
+    Args:
+        target: Its path or address.
+        wishes: Parameters for FFmpeg; other backends open nothing if they are told some.
+    """
+    backend = file_backend()
+    return open_capture(target, backend, wishes if backend == cv2.CAP_FFMPEG else ())
+
+
 def _open_file(path: Path) -> cv2.VideoCapture:
     """A video file, which FFmpeg decodes in as many threads as its pictures are worth.
 
@@ -290,18 +301,15 @@ def _open_file(path: Path) -> cv2.VideoCapture:
     nothing to do, and with as many as cores a sixth of their time went by. To hand over a small
     picture takes as long as to decode it.
     """
-    backend = file_backend()
-    if backend != cv2.CAP_FFMPEG:  # others refuse a file if they are told a number of threads
-        return open_capture(str(path), backend)
     threads = min(usable_cores() + 1, MOST_THREADS)
-    capture = open_capture(str(path), backend, (cv2.CAP_PROP_N_THREADS, threads))
+    capture = open_media(str(path), (cv2.CAP_PROP_N_THREADS, threads))
     width, height = (
         capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
     )
     if not 0 < width * height <= SMALL_PICTURE:
         return capture
     capture.release()
-    return open_capture(str(path), backend, (cv2.CAP_PROP_N_THREADS, 1))
+    return open_media(str(path), (cv2.CAP_PROP_N_THREADS, 1))
 
 
 def open_capture(
