@@ -61,6 +61,12 @@ class Preprocessor:
         """
         return self.frame(self.view(image))
 
+    @property
+    def only_shrinks(self) -> bool:
+        """Whether a frame is nothing but the area means of its view."""
+        changed = self.deflicker or self.background is not None or self.polarity is Polarity.DARK
+        return not changed
+
     def require_fit(self, height: int, width: int) -> None:
         """Checks, before the first picture, that pictures of a size can be taken.
 
@@ -142,9 +148,8 @@ class Preprocessor:
         Raises:
             ConfigError: If the background has another size.
         """
-        changed = self.deflicker or self.background is not None or self.polarity is Polarity.DARK
-        animals = np.stack([self._animals(view) for view in views]) if changed else views
-        area_means(animals, self.height, self.width, out)
+        bright = views if self.only_shrinks else np.stack([self._animals(view) for view in views])
+        area_means(bright, self.height, self.width, out)
 
     def _animals(self, view: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Bright animals on a dark background, uint8 `(roi height, roi width)`."""

@@ -201,11 +201,13 @@ def _beside(path: Path, suffix: str) -> Path:
     return path.with_name(f"{path.name}.{secrets.token_hex(4)}{suffix}")
 
 
-def read_small_file(path: str) -> bytes:
+def read_small_file(path: str, end: bytes = b"") -> bytes:
     """The content of a file, in half the time of `Path.read_bytes` if it is a small one.
 
     Args:
         path: Where it lies; a string, because to make a `Path` takes longer than to open it.
+        end: What whole files of its kind end with, if it is known. A small one that does is not
+            asked for more: that takes a quarter of the time.
 
     Raises:
         OSError: If it cannot be read.
@@ -213,6 +215,9 @@ def read_small_file(path: str) -> bytes:
     file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
         content = os.read(file, SMALL_FILE_BYTES)
+        # fewer bytes than asked for may be all or may be not (read(2)): the end mark tells
+        if end and len(content) < SMALL_FILE_BYTES and content.endswith(end):
+            return content
         more = os.read(file, SMALL_FILE_BYTES)  # is quicker than to ask for the size
         if not more:
             return content

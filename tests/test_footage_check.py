@@ -7,18 +7,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from fishrt.area_mean import area_mean
 from fishrt.deflicker import Deflicker
-from fishrt.footage import real_changes
+from fishrt.footage import real_changes, shake
 from fishrt.footage.check import check_footage
 from fishrt.footage.finding import FindingKind
 from fishrt.footage.keyframes import find_periodic_peaks, follow_beat, without_peaks
 from fishrt.footage.measured import SourceFootage
 from fishrt.footage.real_changes import RealChanges
-from fishrt.footage.shake import AGREEMENT, MIN_SHIFT, ShakeMeter, _no_shake, _stands_still
+from fishrt.footage.shake import AGREEMENT, MIN_SHIFT, STILL, ShakeMeter, _no_shake, _stands_still
 from fishrt.footage.threshold import auto_threshold, window_ranges
 from fishrt.footage.timing import find_duplicates
 from fishrt.motion import LabelRule, burst_labels, motion_energy
@@ -410,6 +411,49 @@ def test_a_quarter_that_is_shifted_does_not_stand_still(
     )
     assert not _stands_still(before, now)
     assert _stands_still(before, before)
+
+
+@given(seed=st.integers(0, 2**32 - 1), height=st.integers(8, 40), width=st.integers(8, 40))
+def test_standing_still_is_told_by_the_structure_tensor(seed: int, height: int, width: int) -> None:
+    rng = np.random.default_rng(seed)
+    coarse = cv2.resize(rng.integers(0, 256, (6, 6), np.uint8), (width, height))
+    # about as far from its limit to either side
+    steps = rng.choice([1, 4, 16, 64]) * rng.standard_normal((height, width)) / 4
+    now = np.clip(coarse + steps, 0, 255).astype(np.uint8)
+    grey = coarse.astype(np.float64)
+    right, down = grey[:-1, 1:] - grey[:-1, :-1], grey[1:, :-1] - grey[:-1, :-1]
+    tensor = [[np.sum(a * b) for a in (right, down)] for b in (right, down)]
+    limit = STILL * MIN_SHIFT**2 * np.linalg.eigvalsh(tensor)[0]
+    change = np.sum((now - grey) ** 2)
+    assume(abs(change - limit) > 1e-6 * limit)
+    assert _stands_still(coarse, now) == (change <= limit)
+
+
+def test_means_that_are_known_change_nothing() -> None:
+    rng = np.random.default_rng(0)
+    views = [cv2.resize(rng.integers(0, 256, (15, 20), np.uint8), (320, 240)) for _ in range(2)]
+    views += [np.roll(views[1], 3, axis=1), views[0]]
+
+    def measured(*sizes: tuple[int, int] | None) -> list[object]:
+        meter = ShakeMeter()
+        means = [
+            None if size is None else area_mean(view, *size)
+            for view, size in zip(views, sizes, strict=True)
+        ]
+        numbers = (13, 14, 28, 29)
+        shifts = [
+            meter.push(number, view, mean)
+            for number, view, mean in zip(numbers, views, means, strict=True)
+        ]
+        return [None if shift is None else shift.tolist() for shift in shifts]
+
+    alone = measured(None, None, None, None)
+    assert sum(shift is not None for shift in alone) == 2
+    assert measured((120, 160), None, (120, 160), (120, 160)) == alone
+    assert measured((60, 80), (60, 80), (120, 161), (119, 160)) == alone  # not of its own size
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shake, "area_mean", None)
+        assert measured(*[(120, 160)] * 4) == alone
 
 
 def test_a_quarter_at_rest_stands_still_for_all_its_noise() -> None:

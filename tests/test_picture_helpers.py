@@ -1,8 +1,12 @@
 """Helper processes: the same recording as without them, whatever happens to them."""
 
 import contextlib
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
 
 import numpy as np
@@ -145,3 +149,82 @@ def test_the_same_recording_with_helpers(
     helped = prepare(folder, tmp_path / "helped", block=10, damaged=Damaged.SKIP)
     assert helped == alone  # the digest of the folder is in it
     same_arrays(tmp_path / "helped", tmp_path / "alone")
+
+
+HELPED = """
+import sys
+import numpy as np
+from pathlib import Path
+import training.picture_helpers as helpers
+from fishrt.preprocess import Preprocessor
+from fishrt.video.images import ImageFolder
+
+def not_here(*_):
+    raise AssertionError("this was to be done by a helper")
+
+if __name__ == "__main__":
+    helpers.look_at = not_here
+    helpers.WAIT_SECONDS = 60.0
+    part = ImageFolder(Path(sys.argv[1]), 30.0).claim(3)
+    crew = helpers.Crew(Preprocessor(9, 12), helpers.Room(1, 3, 9, 12, 6000), 1)
+    crew.start()
+    print(len(crew.look_at(part, 0, 0).whole))
+    crew.stop()
+"""
+
+
+def test_what_lies_in_the_current_folder_is_no_part_of_a_helper(
+    folder: Path, tmp_path: Path
+) -> None:
+    (somewhere := tmp_path / "somewhere").mkdir()
+    script = tmp_path / "scripts" / "script.py"
+    script.parent.mkdir()
+    script.write_text(HELPED)
+    for module in ("random.py", "threading.py", "training/__init__.py", "fishrt/__init__.py"):
+        (somewhere / module).parent.mkdir(exist_ok=True)
+        (somewhere / module).write_text("open('was imported', 'w')\nraise ValueError('theirs')")
+    command = [sys.executable, str(script), str(folder)]
+    done = subprocess.run(
+        command, cwd=somewhere, capture_output=True, text=True, timeout=SOON_S, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "3\n", "")
+    assert not (somewhere / "was imported").exists()
+
+
+def test_the_way_to_modules_is_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = picture_helpers.SAFE_PATH
+    for before in (None, "yes"):
+        monkeypatch.delenv(name, raising=False)
+        if before is not None:
+            monkeypatch.setenv(name, before)
+        with contextlib.suppress(OSError), picture_helpers._imports_not_from_here():
+            assert os.environ[name]
+            raise OSError("no process")
+        assert os.environ.get(name) == before
+
+
+def test_the_first_blocks_wait_for_helpers_a_moment(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start_one = Crew._start_one
+
+    def late(crew: Crew, context: SpawnContext | ForkServerContext) -> None:
+        time.sleep(0.05)
+        start_one(crew, context)
+
+    monkeypatch.setattr(Crew, "_start_one", late)
+    part = ImageFolder(folder, 30.0).claim(10)
+    assert part is not None
+    for seconds, waits in ((SOON_S, True), (0.0, False)):
+        monkeypatch.setattr(picture_helpers, "WAIT_SECONDS", seconds)
+        here: list[int] = []
+        monkeypatch.setattr(
+            picture_helpers, "look_at", lambda *task, here=here: here.append(1) or look_at(*task)
+        )
+        crew = Crew(PREPROCESS, ROOM, 1)
+        try:
+            crew.start()
+            same_blocks(crew.look_at(part, 0, 0), expected(folder)[0])
+        finally:
+            crew.stop()
+        assert bool(here) is not waits

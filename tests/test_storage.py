@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from fishrt import storage
 from fishrt.errors import OutputError
-from fishrt.storage import sha256_of, whole_folder, write_text
+from fishrt.storage import read_small_file, sha256_of, whole_folder, write_text
 
 MARKER = "made-by-fishrt.yaml"
 
@@ -200,3 +201,26 @@ def test_sha256(tmp_path: Path) -> None:
     path = tmp_path / "data"
     path.write_bytes(b"abc" * 100_000)
     assert sha256_of(path) == hashlib.sha256(b"abc" * 100_000).hexdigest()
+
+
+@pytest.mark.parametrize("size", [0, 1, 99, 100, 101, 5_000])
+@pytest.mark.parametrize("at_a_time", [1, 7, 10_000])
+def test_a_small_file_is_read_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, at_a_time: int
+) -> None:
+    """Even if the system hands over less than was asked for, and with the end mark on the way."""
+    monkeypatch.setattr(storage, "SMALL_FILE_BYTES", 100)
+    content = (b"some bytes" * size)[:size] + b"END"
+    (path := tmp_path / "file").write_bytes(content)
+    read = os.read
+    asked: list[int] = []
+
+    def less(file: int, count: int) -> bytes:
+        asked.append(count)
+        return read(file, min(count, at_a_time))
+
+    monkeypatch.setattr(storage.os, "read", less)
+    assert read_small_file(str(path), b"END") == content
+    in_one_go = len(content) < 100 and len(content) <= at_a_time
+    assert len(asked) == 1 if in_one_go else len(asked) > 1
+    assert read_small_file(str(path)) == content

@@ -157,7 +157,8 @@ def look_at(
         except Exception as error:  # whatever a decoder throws, whoever reads must hear of it
             maker.fail(_told(part.name, error))
             continue
-        if (shift := meter.push(number + entry, view)) is not None:
+        means = frames[entry] if preprocess.only_shrinks else None
+        if (shift := meter.push(number + entry, view, means)) is not None:
             shifts[entry] = shift
     return replace(maker.block(part.pictures), shifts=shifts, files=b"".join(files))
 

@@ -9,19 +9,21 @@ or that cannot be started, is no error: its work is done by a thread of this pro
 """
 
 import contextlib
-import ctypes
 import itertools
 import math
 import multiprocessing
+import os
 import queue
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.heap import BufferWrapper
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, cast
 
@@ -40,8 +42,12 @@ WORTH_PICTURES = 6_000
 # What helpers share, because it is imported before they are forked: this, and what the script
 # `fishrt` imports, which every helper looks into.
 PRELOADED = [__name__, *({"fishrt.cli"} & sys.modules.keys())]
+SAFE_PATH = "PYTHONSAFEPATH"  # as `python -P`
 # Blocks that one helper is told at a time: while one is taken from it, it reads the next one.
 TOLD_AHEAD = 2
+# To wait for the first helpers is better than to begin without them: four threads in each other's
+# way are so slow that helpers soon wait for them. Not for as long as the first start of all takes.
+WAIT_SECONDS = 0.03
 END_SECONDS = 5.0  # for a helper that is told to end; it has nothing to do
 
 
@@ -94,15 +100,18 @@ class Crew:
         self._free: queue.SimpleQueue[Connection[Any, Any]] = queue.SimpleQueue()
         self._all: list[_Helper] = []
         self._stopping = False
+        self._wait_until = 0.0
         self._starter = threading.Thread(target=self._start_all, name="fishrt-helpers", daemon=True)
-        # in a file without a name, so nothing is left when this process is killed
-        self._shared = multiprocessing.RawArray(ctypes.c_uint8, room.size) if count else None
+        # In a file without a name, so nothing is left when this process is killed. An array of
+        # `multiprocessing` would be filled with zeros first, whether all of it is needed or not.
+        self._shared = BufferWrapper(room.size) if count else None
         memory = np.empty(room.size, np.uint8) if self._shared is None else _array(self._shared)
         self._frames, self._packed = room.frames(memory), room.packed(memory)
 
     def start(self) -> None:
         """Begins to start the helpers; until they are ready others do their work."""
         if self._count:
+            self._wait_until = time.monotonic() + WAIT_SECONDS
             self._starter.start()
 
     @property
@@ -120,7 +129,7 @@ class Crew:
         """
         frames = self._frames[place]
         try:
-            connection = self._free.get_nowait()
+            connection = self._free.get(timeout=max(self._wait_until - time.monotonic(), 0))
         except queue.Empty:
             return look_at(part, self._preprocess, number, frames)
         try:
@@ -146,7 +155,7 @@ class Crew:
 
     def _start_all(self) -> None:
         # any failure here, such as a limit on processes, leaves the work to threads
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception), _imports_not_from_here():
             context = _context()
             for _ in range(self._count):
                 if not self._stopping:
@@ -208,19 +217,36 @@ def _context() -> SpawnContext | ForkServerContext:
     return context
 
 
+@contextlib.contextmanager
+def _imports_not_from_here() -> Iterator[None]:
+    """Keeps a Python that is started meanwhile from importing what lies in the current folder.
+
+    What starts helpers would else take somebody's `random.py` or `training` there for Python's or
+    ours.
+    """
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[SAFE_PATH]
+        if before is not None:
+            os.environ[SAFE_PATH] = before
+
+
 def _ready(connections: list["Connection[Any, Any]"]) -> Iterator[list["Connection[Any, Any]"]]:
     """Again and again those of some pipes in which there is something, or which have ended."""
     while True:
         yield cast(list["Connection[Any, Any]"], wait(connections))
 
 
-def _array(shared: "ctypes.Array[ctypes.c_uint8]") -> NDArray[np.uint8]:
-    return np.frombuffer(memoryview(shared).cast("B"), np.uint8)
+def _array(shared: BufferWrapper) -> NDArray[np.uint8]:
+    return np.frombuffer(shared.create_memoryview(), np.uint8)
 
 
 def _help(
     connections: list["Connection[Any, Any]"],
-    shared: "ctypes.Array[ctypes.c_uint8]",
+    shared: BufferWrapper,
     room: Room,
     preprocess: Preprocessor,
     code: str,

@@ -18,6 +18,7 @@ from fishrt.preprocess import Preprocessor
 from fishrt.storage import read_small_file, sha256_of
 from fishrt.video import SourceFrame, SourceKind, VideoSource
 from fishrt.video.numbered_names import picture_names
+from fishrt.video.png import END as PNG_END
 from fishrt.video.prefetch import decoded_ahead
 from fishrt.video.resample import Placement, Resampler
 from fishrt.video.source import (
@@ -342,5 +343,5 @@ def _folder_sha256(folder: Path) -> str:
     digest = hashlib.sha256()
     for name in picture_names(folder):
         digest.update(name.encode() + b"\0")
-        digest.update(read_small_file(f"{folder}{os.sep}{name}"))
+        digest.update(read_small_file(f"{folder}{os.sep}{name}", PNG_END))
     return digest.hexdigest()

@@ -106,8 +106,9 @@ class SourceTally:
 
     def _book_rate(self) -> None:
         usual = median(self.recent)
-        # an interval in which pictures were lost is several
-        several = sum(max(int(each / usual + 2 - GAP_INTERVALS), 1) for each in self.recent)
+        several = RATE_BLOCK
+        if _intervals_in(max(self.recent), usual) > 1:  # of most blocks not even the longest
+            several = sum(_intervals_in(each, usual) for each in self.recent)
         mean = sum(self.recent) / several
         self.recent.clear()
         key = str(round(math.log(mean, RATE_STEP)))
@@ -122,3 +123,8 @@ class SourceTally:
     def as_data(self) -> dict[str, Any]:
         """As plain data; `SourceTally(**data)` is the way back."""
         return asdict(self)
+
+
+def _intervals_in(interval: float, usual: float) -> int:
+    """How many usual intervals one is: several where pictures were lost."""
+    return max(int(interval / usual + 2 - GAP_INTERVALS), 1)

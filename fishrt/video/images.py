@@ -15,6 +15,7 @@ from fishrt.errors import SourceError
 from fishrt.preprocess import size_text
 from fishrt.storage import read_small_file
 from fishrt.video.numbered_names import NumberedNames, numbered_pictures
+from fishrt.video.png import END as PNG_END
 from fishrt.video.png import read_plain_png
 from fishrt.video.source import (
     DamagedPictureError,
@@ -196,7 +197,7 @@ def _first_whole(paths: Iterator[str], skip_damaged: bool) -> NDArray[np.uint8]:
 
 def _read_file(path: str, skip_damaged: bool) -> bytes:
     try:
-        return read_small_file(path)
+        return read_small_file(path, PNG_END)
     except OSError as error:
         unreadable = UnreadablePictureError if skip_damaged else SourceError
         raise unreadable(

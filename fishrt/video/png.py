@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+END = b"\0\0\0\0IEND\xaeB`\x82"  # the last chunk, which has no data, and its checksum
 # Depth 8, colour type grey, deflate, the usual filters, not interlaced.
 PLAIN_GREY = bytes((8, 0, 0, 0, 0))
 # Chunks that change no pixel; transparency, palettes and animations are not among them.
