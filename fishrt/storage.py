@@ -18,6 +18,7 @@ except ImportError:  # Windows: two writers of one folder are not told from one
 
 PARTIAL_SUFFIX = ".partial"
 LOCK_FILE = "lock"
+READ_BYTES = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 SMALL_FILE_BYTES, LARGE_FILE_BYTES = 1 << 15, 1 << 24  # read in one go
 
 
@@ -212,7 +213,7 @@ def read_small_file(path: str, end: bytes = b"") -> bytes:
     Raises:
         OSError: If it cannot be read.
     """
-    file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    file = os.open(path, READ_BYTES)
     try:
         content = os.read(file, SMALL_FILE_BYTES)
         # fewer bytes than asked for may be all or may be not (read(2)): the end mark tells

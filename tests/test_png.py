@@ -110,8 +110,9 @@ def test_what_may_change_pixels_is_left_to_opencv(name: bytes, read: bool) -> No
     assert (read_plain_png(data) is not None) == read
 
 
-def test_no_damage_gets_through() -> None:
-    data = encoded(noise(6, 8), [1] * 6, pieces=2)
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_no_damage_gets_through(pieces: int) -> None:
+    data = encoded(noise(6, 8), [1] * 6, pieces=pieces)
     for at in range(len(data)):
         assert read_plain_png(data[:at]) is None
         for bit in (0, 3, 7):
@@ -119,6 +120,15 @@ def test_no_damage_gets_through() -> None:
             changed[at] ^= 1 << bit
             assert read_plain_png(bytes(changed)) is None
     assert read_plain_png(data + b"\0") is None
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_one_piece_is_read_as_many_are(pieces: int) -> None:
+    data = encoded(noise(6, 8), [1] * 6, pieces=pieces)
+    assert (png._only_chunk(data) is not None) == (pieces == 1)
+    joined = png._joined_chunks(data)
+    assert joined is not None
+    assert png._pixel_data(data) == joined
 
 
 def test_wrong_amounts_of_pixels_and_bombs_are_left_to_opencv() -> None:

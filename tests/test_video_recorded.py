@@ -34,6 +34,7 @@ from fishrt.video import live as live_module
 from fishrt.video import opencv as opencv_module
 from fishrt.video.background import learn_background
 from fishrt.video.numbered_names import numbered_pictures
+from fishrt.video.source import decoded
 
 HEIGHT, WIDTH = 48, 64
 COUNT = 30
@@ -329,7 +330,7 @@ def test_claimed_pictures_can_be_decoded_in_any_order(folder: Path) -> None:
     assert source.read() is None
     claimed = [(part, index) for part in parts for index in part.pictures]
     for (part, index), expected in reversed(list(zip(claimed, read_all(other), strict=True))):
-        picture = part.decoded(index, part.encoded(index))
+        picture = decoded(part, index)
         assert (picture.index, picture.timestamp) == (expected.index, expected.timestamp)
         np.testing.assert_array_equal(picture.image, expected.image)
 

@@ -144,13 +144,12 @@ def look_at(
     maker, meter = BlockMaker(preprocess, frames), ShakeMeter()
     shifts: dict[int, NDArray[np.float32]] = {}
     files: list[bytes] = []
-    for index in part.pictures:
+    for index, timestamp in zip(part.pictures, part.timestamps.tolist(), strict=True):
         try:
             data = part.encoded(index)
             files += (part.file_name(index).encode(), b"\0", data)
-            picture = part.decoded(index, data)
-            view = preprocess.view(picture.image)
-            entry = maker.add(view, picture.timestamp)
+            view = preprocess.view(part.image(index, data))
+            entry = maker.add(view, timestamp)
         except FishrtError as error:
             maker.fail(error)
             continue

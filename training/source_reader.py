@@ -26,6 +26,7 @@ from fishrt.video.source import (
     IndexedSource,
     RecordedSource,
     UnreadablePictureError,
+    decoded,
 )
 from training.picture_block import PictureBlock
 from training.picture_blocks import blocks_ahead
@@ -192,7 +193,7 @@ class SourceReader:
         assert isinstance(self._source, IndexedSource)
         picture = block.picture(entry)
         part = self._source.part(range(picture, picture + 1))
-        return self._preprocess.view(part.decoded(picture, part.encoded(picture)).image)
+        return self._preprocess.view(decoded(part, picture).image)
 
     def _blocks(self) -> AbstractContextManager[Iterator[PictureBlock]]:
         if isinstance(self._source, IndexedSource):

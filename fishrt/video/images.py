@@ -23,6 +23,7 @@ from fishrt.video.source import (
     SourceInfo,
     SourceKind,
     UnreadablePictureError,
+    decoded,
     size_change_sentence,
 )
 
@@ -59,7 +60,7 @@ class FolderPart:
         """The file of a picture; see `PicturePart`."""
         return _read_file(self._path(index), self.skip_damaged)
 
-    def decoded(self, index: int, data: bytes) -> SourceFrame:
+    def image(self, index: int, data: bytes) -> NDArray[np.uint8]:
         """A picture from its file; see `PicturePart`."""
         plain = read_plain_png(data)
         image = _read_any(self._path(index), data, self.skip_damaged) if plain is None else plain
@@ -67,7 +68,7 @@ class FolderPart:
             before = f"{self.size[0]}x{self.size[1]}"
             unfit = DamagedPictureError if self.skip_damaged else SourceError
             raise unfit(size_change_sentence(self.name, index, before, size_text(image)))
-        return SourceFrame(image, index, float(self.timestamps[index - self.pictures.start]))
+        return image
 
     def _path(self, index: int) -> str:
         return _path(self.name, self.file_name(index))
@@ -168,8 +169,7 @@ class ImageFolder:
         self._next = len(self._names)
 
     def _decoded(self, index: int) -> SourceFrame:
-        part = self.part(range(index, index + 1))
-        return part.decoded(index, part.encoded(index))
+        return decoded(self.part(range(index, index + 1)), index)
 
     def _timestamp(self, index: int) -> float:
         return float((self._names.numbers[index] - self._names.numbers[0]) / self._fps)

@@ -28,6 +28,7 @@ STRIP_BYTES = 1 << 17  # whose sums stay in the processor's caches
 _FIRST_CHUNK = struct.Struct(">I4sII5sI")  # length, type, width, height, the rest, checksum
 _CHUNK = struct.Struct(">I4s")
 _CHECKSUM = struct.Struct(">I")
+HEADER_STOP = len(SIGNATURE) + _FIRST_CHUNK.size
 
 
 def read_plain_png(data: bytes) -> NDArray[np.uint8] | None:
@@ -73,6 +74,28 @@ def _plain_size(data: bytes) -> tuple[int, int] | None:
 
 def _pixel_data(data: bytes) -> bytes | memoryview | None:
     """The compressed pixels, if every chunk is one that is known, whole and in its place."""
+    only = _only_chunk(data)
+    return _joined_chunks(data) if only is None else only
+
+
+def _only_chunk(data: bytes) -> memoryview | None:
+    """The compressed pixels, if nothing but they is between header and end, as in most pictures."""
+    begin = HEADER_STOP + _CHUNK.size
+    if len(data) < begin + 4 + len(END):
+        return None
+    length, name = _CHUNK.unpack_from(data, HEADER_STOP)
+    stop = begin + length
+    if name != b"IDAT" or data[stop + 4 :] != END:
+        return None
+    view = memoryview(data)
+    header = view[len(SIGNATURE) + 4 : HEADER_STOP - 4]
+    if deflate.crc32(header) != _CHECKSUM.unpack_from(data, HEADER_STOP - 4)[0]:
+        return None
+    whole = deflate.crc32(view[begin - 4 : stop]) == _CHECKSUM.unpack_from(data, stop)[0]
+    return view[begin:stop] if whole else None
+
+
+def _joined_chunks(data: bytes) -> bytes | memoryview | None:
     view = memoryview(data)
     parts: list[memoryview] = []
     at, last = len(SIGNATURE), b""

@@ -21,6 +21,7 @@ from fishrt.video.source import (
     SourceFrame,
     SourceInfo,
     VideoSource,
+    decoded,
 )
 
 WORKERS = min(usable_cores(), 8)  # OpenCV and libdeflate work without holding the interpreter
@@ -168,14 +169,10 @@ def _seen(
 def _all_seen(part: PicturePart, look: Callable[[SourceFrame], _Seen]) -> list[_Item[_Seen]]:
     items: list[_Item[_Seen]] = []
     for index in part.pictures:
-        items.append(_seen(partial(_decoded, part, index), look, part.name))
+        items.append(_seen(partial(decoded, part, index), look, part.name))
         if _is_last(items[-1]):
             break
     return items
-
-
-def _decoded(part: PicturePart, index: int) -> SourceFrame:
-    return part.decoded(index, part.encoded(index))
 
 
 def _is_last(item: object) -> bool:

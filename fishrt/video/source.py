@@ -138,6 +138,11 @@ class PicturePart(Protocol):
         """Which pictures of the source these are."""
         ...
 
+    @property
+    def timestamps(self) -> NDArray[np.float64]:
+        """Of each of them, in seconds on the source's clock, float64 `(N,)`."""
+        ...
+
     def file_name(self, index: int) -> str:
         """Name of the file that holds a picture, without its folder.
 
@@ -155,14 +160,25 @@ class PicturePart(Protocol):
         """
         ...
 
-    def decoded(self, index: int, data: bytes) -> SourceFrame:
-        """A picture from what `encoded` gave.
+    def image(self, index: int, data: bytes) -> NDArray[np.uint8]:
+        """A picture from what `encoded` gave: uint8 `(H, W)` grey or `(H, W, 3)` BGR.
 
         Raises:
             DamagedPictureError: If it is no picture, or one that is to be left out.
             SourceError: If it has another size than the first one.
         """
         ...
+
+
+def decoded(part: PicturePart, index: int) -> SourceFrame:
+    """Reads a picture of a part.
+
+    Raises:
+        DamagedPictureError: If it is damaged, or one that is to be left out.
+        SourceError: If it cannot be read, or has another size than the first one.
+    """
+    image = part.image(index, part.encoded(index))
+    return SourceFrame(image, index, float(part.timestamps[index - part.pictures.start]))
 
 
 @runtime_checkable
