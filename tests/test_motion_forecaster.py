@@ -19,7 +19,7 @@ from fishrt.errors import ConfigError, TrainingError
 from fishrt.metrics import brier_skill, roc_auc
 from fishrt.motion import LabelRule, burst_labels
 from fishrt.motion_baselines import algorithmic_baseline
-from fishrt.recording import load_recording
+from fishrt.recording import Split, load_recording
 from fishrt.simulate import TankSpec
 from realtime.lanes import CarriedState, ExactLanes
 from realtime.stepper import load_stepper
@@ -238,6 +238,33 @@ def test_a_sweep_draws_its_settings(recording, tmp_path):
         assert isinstance(model, MotionForecaster)
         assert len(model.members) == trial.params["model.members"]
     assert len(best) == 2
+
+
+@pytest.mark.slow
+def test_a_sweep_compares_it_with_a_network_on_pictures(recording, tmp_path):
+    pytest.importorskip("optuna", reason="the sweep extra is not installed")
+    from training.sweep import load_sweep, run_sweep
+
+    file, folder = tmp_path / "sweep.yaml", tmp_path / "sweep"
+    file.write_text(
+        "trials: 2\nseed: 0\ncompare_by: auc\n"
+        "parameters: {model.kind: {choices: [convlstm, motion]}}\n"
+    )
+    settings = config("model.filters=[2]", "train.batch_size=2", "train.clips_per_epoch=4")
+    best = run_sweep(recording, settings, load_sweep(file, settings), folder, options=QUIET)
+    models = [load_run(folder / f"trial-{trial.number:04d}").model for trial in best]
+    assert sum(isinstance(model, MotionForecaster) for model in models) == 1
+    first, stop = recording.metadata.splits[Split.VALIDATION]
+    frames = np.arange(first + 900, stop - 46, 5)
+    for trial, model in zip(best, models, strict=True):
+        if isinstance(model, MotionForecaster):
+            said = predict(model, recording.motion_energy, frames)
+        else:
+            clips = ClipSet(recording.frames, recording.burst_label, frames, settings.clip.geometry)
+            said = forecast_stream(model, clips)
+        expected = roc_auc(recording.burst_label[frames], said)
+        # measured: 0; two frames that trade places would be 4e-3
+        assert trial.value == pytest.approx(expected, abs=1e-3)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Sweeps: many runs with settings drawn by Optuna, the best of them by validation loss.
+"""Sweeps: many runs with settings drawn by Optuna, the best of them by loss or by ROC-AUC.
 
 Every trial is a normal run in a folder of its own. The sweep's memory is a database: a file in
 the sweep's folder, or any address that Optuna takes, which processes and machines can share.
@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import optuna
 import yaml
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import (
     BaseModel,
@@ -28,8 +29,11 @@ from fishrt.config import Config, override_config
 from fishrt.errors import ConfigError, TrainingError
 from fishrt.recording import Recording
 from fishrt.settings import sentence_of
+from training.compare_by import FIGURES, CompareBy, Figure, loss_terms
 from training.fit import FitOptions
 from training.fit_any import fit_any
+from training.scoring.frames import ScoredFrames
+from training.trial_auc import frames_to_compare_on, trial_auc
 
 DATABASE_FILE = "sweep.db"
 TABLE_FILE = "sweep.csv"
@@ -113,21 +117,44 @@ class Sweep(_Section):
     Attributes:
         trials: How many trials in all.
         seed: Of the first settings that are drawn.
-        prune: Whether trials that are worse than the median after an epoch are stopped.
+        compare_by: The figure that tells which trial is best.
+        prune: Whether trials whose validation loss is worse than the median after an epoch are
+            stopped; None stops them where the loss is what trials are compared by.
         parameters: For each setting, such as `train.learning_rate`, what it is drawn from.
     """
 
     trials: int = Field(ge=1)
     seed: int = Field(default=0, ge=0)
-    prune: bool = True
+    compare_by: CompareBy = CompareBy.LOSS
+    prune: bool | None = None
     parameters: Annotated[dict[str, Source], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _check(self) -> "Sweep":
+        if self.prune and self.compare_by is not CompareBy.LOSS:
+            raise ValueError(
+                "prune: true stops trials by their validation loss, so it goes with compare_by: "
+                f"loss alone; leave it out with compare_by: {self.compare_by}"
+            )
+        return self
+
+    @property
+    def prunes(self) -> bool:
+        """Whether trials are stopped by their loss after an epoch."""
+        return self.compare_by is CompareBy.LOSS if self.prune is None else self.prune
+
+    @property
+    def figure(self) -> Figure:
+        """The figure that trials are compared by."""
+        return FIGURES[self.compare_by]
 
 
 def load_sweep(path: Path, config: Config) -> Sweep:
     """Reads a sweep file and checks every bound and choice against the config's limits.
 
     Raises:
-        ConfigError: If it cannot be read, or a value in it is not one that the config takes.
+        ConfigError: If it cannot be read, a value in it is not one that the config takes, or
+            trials are compared by losses that do not count the same.
     """
     try:
         sweep = Sweep.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
@@ -137,10 +164,27 @@ def load_sweep(path: Path, config: Config) -> Sweep:
         raise ConfigError(f"the sweep {path} is not valid YAML.") from error
     except ValidationError as error:
         raise ConfigError(f"the sweep {path}: {sentence_of(error, Sweep)}") from error
-    for name, source in sweep.parameters.items():
-        for value in source.extremes:
-            override_config(config, [f"{name}={json.dumps(value)}"])
+    for name, configs in _variants(config, sweep).items():
+        first, *others = map(loss_terms, configs)
+        if sweep.compare_by is CompareBy.LOSS and any(terms != first for terms in others):
+            raise ConfigError(
+                f"the sweep {path}: {name} changes what the validation loss counts, so the losses "
+                "of its trials cannot be compared; write compare_by: auc."
+            )
     return sweep
+
+
+def _variants(config: Config, sweep: Sweep) -> dict[str, list[Config]]:
+    """For each setting that is drawn, the config with its extreme values."""
+    texts = {
+        name: [f"{name}={json.dumps(value)}" for value in source.extremes]
+        for name, source in sweep.parameters.items()
+    }
+    # what is drawn from a single value is as good as set
+    shared = override_config(config, [each[0] for each in texts.values() if len(each) == 1])
+    return {
+        name: [override_config(shared, [text]) for text in each] for name, each in texts.items()
+    }
 
 
 def run_sweep(
@@ -165,9 +209,15 @@ def run_sweep(
         The trials that were finished, best first.
 
     Raises:
+        ConfigError: If the database holds a sweep that is compared by another figure.
+        RecordingError: If trials are compared by ROC-AUC and the validation part has none.
         TrainingError: If the database cannot be reached, or no trial came to an end.
     """
     told = options or FitOptions()
+    frames = None
+    if sweep.compare_by is CompareBy.AUC:  # before there is a database that is bound to it
+        variants = [one for each in _variants(config, sweep).values() for one in each]
+        frames = frames_to_compare_on(recording, [one.clip.geometry for one in variants])
     folder.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = _open_study(sweep, folder, storage)
@@ -177,7 +227,7 @@ def run_sweep(
         before = [t for t in study.get_trials(deepcopy=False) if t.number < trial.number]
         if sum(t.state in COUNTED for t in before) >= sweep.trials:
             raise _EnoughError
-        return _run_trial(trial, recording, config, sweep, folder, told)
+        return _run_trial(trial, recording, config, sweep, folder, frames, told)
 
     while sum(t.state in COUNTED for t in study.get_trials(deepcopy=False)) < sweep.trials:
         try:
@@ -188,8 +238,8 @@ def run_sweep(
     done = [t for t in study.get_trials() if t.state is TrialState.COMPLETE]
     if not done:
         raise TrainingError(f"no trial of the sweep in {folder} came to an end.")
-    done.sort(key=lambda t: (t.value is None, t.value))
-    _write_table(folder / TABLE_FILE, done, list(sweep.parameters))
+    done.sort(key=lambda t: t.value, reverse=study.direction is StudyDirection.MAXIMIZE)
+    _write_table(folder / TABLE_FILE, done, sweep)
     return done
 
 
@@ -203,6 +253,7 @@ def _run_trial(
     config: Config,
     sweep: Sweep,
     folder: Path,
+    frames: ScoredFrames | None,
     options: FitOptions,
 ) -> float:
     drawn = {name: source.draw(trial, name) for name, source in sweep.parameters.items()}
@@ -212,18 +263,22 @@ def _run_trial(
 
     def watch(epoch: int, loss: float) -> None:
         trial.report(loss, epoch)
-        if sweep.prune and trial.should_prune():
+        if sweep.prunes and trial.should_prune():
             raise optuna.TrialPruned
 
     settings = _with(config, texts)
     try:
         result = fit_any(recording, settings, run, replace(options, after_epoch=watch))
+        if result.interrupted:
+            raise KeyboardInterrupt
+        if frames is None:
+            return result.validation_loss
+        value = trial_auc(run, frames)
     except TrainingError as error:
         options.report(f"{run.name} failed: {error}")
         raise
-    if result.interrupted:
-        raise KeyboardInterrupt
-    return result.validation_loss
+    options.report(f"{run.name}: {sweep.figure.words} {value:.4f}")
+    return value
 
 
 def _with(config: Config, texts: list[str]) -> Config:
@@ -244,9 +299,10 @@ def _open_study(sweep: Sweep, folder: Path, storage: str | None) -> optuna.Study
         database = optuna.storages.RDBStorage(
             address, heartbeat_interval=HEARTBEAT_S, grace_period=GRACE_S
         )
-        return optuna.create_study(
+        study = optuna.create_study(
             study_name=folder.name,
             storage=database,
+            direction=sweep.figure.direction,
             sampler=optuna.samplers.TPESampler(seed=sweep.seed),
             pruner=optuna.pruners.MedianPruner(),
             load_if_exists=True,
@@ -258,6 +314,14 @@ def _open_study(sweep: Sweep, folder: Path, storage: str | None) -> optuna.Study
             f"the sweep's database {storage or folder / DATABASE_FILE} cannot be opened; check "
             "the address and that its driver is installed."
         ) from error
+    # one that is there already keeps its direction, which sweeps of before this key have, too
+    begun = next(by for by, f in FIGURES.items() if f.direction == study.direction.name.lower())
+    if begun is not sweep.compare_by:
+        raise ConfigError(
+            f"the sweep in {folder} was begun with compare_by: {begun} and cannot go on with "
+            f"compare_by: {sweep.compare_by}; change it back, or begin anew in another folder."
+        )
+    return study
 
 
 def _bury(study: optuna.Study, running: Running) -> None:
@@ -279,10 +343,11 @@ def _stop_after_failures(study: optuna.Study, limit: int = 5) -> None:
         )
 
 
-def _write_table(path: Path, trials: list[FrozenTrial], names: list[str]) -> None:
+def _write_table(path: Path, trials: list[FrozenTrial], sweep: Sweep) -> None:
+    names = list(sweep.parameters)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["run", "validation_loss", *names])
+        writer.writerow(["run", sweep.figure.column, *names])
         for trial in trials:
             values = [trial.params.get(name) for name in names]
             writer.writerow([trial_name(trial.number), trial.value, *values])

@@ -121,8 +121,9 @@ def _sweep(
 
     wanted = load_sweep(file, config)
     best = run_sweep(footage, config, wanted, folder, storage, options)
-    table = Table(title=f"best of {len(best)} finished trials")
-    for column in ("run", "validation loss", *wanted.parameters):
+    figure = wanted.figure.words
+    table = Table(title=f"best of {len(best)} finished trials by {figure}")
+    for column in ("run", figure, *wanted.parameters):
         table.add_column(column)
     for trial in best[:10]:
         values = [str(trial.params.get(name)) for name in wanted.parameters]
