@@ -158,6 +158,20 @@ def test_two_processes_share_one_sweep(tmp_path, quick_fit):
     assert len(done) == 9
 
 
+def test_a_whole_section_can_be_drawn(tmp_path, monkeypatch):
+    drawn = []
+
+    def fit(recording, config, folder, options):
+        drawn.append(config.model.filters)
+        return FitResult(1, 1, 0.5, 1.0, False)
+
+    monkeypatch.setattr("training.sweep.fit_any", fit)
+    path = tmp_path / "sweep.yaml"
+    path.write_text("trials: 2\nparameters: {model: {choices: [{filters: [3]}]}}")
+    run_sweep(None, CONFIG, load_sweep(path, CONFIG), tmp_path / "sweep", options=QUIET)
+    assert drawn == [(3,), (3,)]
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

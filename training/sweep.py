@@ -284,7 +284,9 @@ def _run_trial(
 def _with(config: Config, texts: list[str]) -> Config:
     # sections that nobody set stay unset: what the recording was made with is taken over then
     changed = override_config(config, texts)
-    sections = {text.partition(".")[0] for text in texts} | config.model_fields_set
+    sections = {
+        text.partition("=")[0].partition(".")[0] for text in texts
+    } | config.model_fields_set
     return Config.model_validate({name: getattr(changed, name) for name in sections})
 
 
