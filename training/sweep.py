@@ -32,11 +32,13 @@ from fishrt.settings import sentence_of
 from training.compare_by import FIGURES, CompareBy, Figure, loss_terms
 from training.fit import FitOptions
 from training.fit_any import fit_any
+from training.run_config import adopted_config
 from training.scoring.frames import ScoredFrames
 from training.trial_auc import frames_to_compare_on, trial_auc
 
 DATABASE_FILE = "sweep.db"
 TABLE_FILE = "sweep.csv"
+TERMS_ATTRIBUTE = "loss_terms"
 HEARTBEAT_S = 30
 GRACE_S = 120
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
@@ -209,11 +211,16 @@ def run_sweep(
         The trials that were finished, best first.
 
     Raises:
-        ConfigError: If the database holds a sweep that is compared by another figure.
+        ConfigError: If the database holds a sweep that is compared by another figure, by losses
+            that count something else, or that draws from other choices.
         RecordingError: If trials are compared by ROC-AUC and the validation part has none.
-        TrainingError: If the database cannot be reached, or no trial came to an end.
+        TrainingError: If a setting of the recording's own is drawn, the database cannot be
+            reached, or no trial came to an end.
     """
     told = options or FitOptions()
+    for name, source in sweep.parameters.items():  # no trial could learn what is not recorded
+        for value in source.extremes:
+            adopted_config(_with(config, [f"{name}={json.dumps(value)}"]), recording)
     frames = None
     if sweep.compare_by is CompareBy.AUC:  # before there is a database that is bound to it
         variants = [one for each in _variants(config, sweep).values() for one in each]
@@ -221,6 +228,8 @@ def run_sweep(
     folder.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = _open_study(sweep, folder, storage)
+    if sweep.compare_by is CompareBy.LOSS:
+        _require_same_terms(study, config, sweep, folder)
     _bury(study, Running.LEFT_OVER if storage is None else Running.SHARED)
 
     def objective(trial: optuna.Trial) -> float:
@@ -256,8 +265,7 @@ def _run_trial(
     frames: ScoredFrames | None,
     options: FitOptions,
 ) -> float:
-    drawn = {name: source.draw(trial, name) for name, source in sweep.parameters.items()}
-    texts = [f"{name}={json.dumps(value)}" for name, value in drawn.items()]
+    texts = [f"{name}={json.dumps(value)}" for name, value in _drawn(trial, sweep, folder).items()]
     run = folder / trial_name(trial.number)
     options.report(f"{run.name}: {', '.join(texts)}")
 
@@ -266,19 +274,28 @@ def _run_trial(
         if sweep.prunes and trial.should_prune():
             raise optuna.TrialPruned
 
-    settings = _with(config, texts)
     try:
-        result = fit_any(recording, settings, run, replace(options, after_epoch=watch))
+        result = fit_any(recording, _with(config, texts), run, replace(options, after_epoch=watch))
         if result.interrupted:
             raise KeyboardInterrupt
         if frames is None:
             return result.validation_loss
         value = trial_auc(run, frames)
-    except TrainingError as error:
+    except (TrainingError, ConfigError) as error:  # settings may only not go together
         options.report(f"{run.name} failed: {error}")
-        raise
+        raise TrainingError(str(error)) from error
     options.report(f"{run.name}: {sweep.figure.words} {value:.4f}")
     return value
+
+
+def _drawn(trial: optuna.Trial, sweep: Sweep, folder: Path) -> dict[str, Any]:
+    try:
+        return {name: source.draw(trial, name) for name, source in sweep.parameters.items()}
+    except ValueError as error:  # Optuna takes other bounds, but no other choices
+        raise ConfigError(
+            f"the sweep in {folder} was begun with other choices, or with bounds where there are "
+            "choices now; change them back, or begin anew in another folder."
+        ) from error
 
 
 def _with(config: Config, texts: list[str]) -> Config:
@@ -324,6 +341,19 @@ def _open_study(sweep: Sweep, folder: Path, storage: str | None) -> optuna.Study
             f"compare_by: {sweep.compare_by}; change it back, or begin anew in another folder."
         )
     return study
+
+
+def _require_same_terms(study: optuna.Study, config: Config, sweep: Sweep, folder: Path) -> None:
+    """Refuses to go on where the losses would count something else than those so far."""
+    some = next(iter(_variants(config, sweep).values()))[0]
+    terms = {name: str(value) for name, value in loss_terms(some).items()}
+    before = study.user_attrs.get(TERMS_ATTRIBUTE, terms)  # earlier versions did not say
+    study.set_user_attr(TERMS_ATTRIBUTE, before)
+    if changed := [name for name in terms | before if terms.get(name) != before.get(name)]:
+        raise ConfigError(
+            f"{', '.join(changed)} was another when the sweep in {folder} was begun, so the losses "
+            "of its trials could not be compared; change it back, or begin anew in another folder."
+        )
 
 
 def _bury(study: optuna.Study, running: Running) -> None:
