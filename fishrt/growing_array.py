@@ -87,13 +87,16 @@ class GrowingArray:
         array = np.asarray(items, self.dtype)
         if array.shape[1:] != self.item_shape:
             raise ValueError(f"entries of {self.path} are {self.item_shape}, not {array.shape}.")
-        if self._filled + len(array) <= len(self._block):
-            self._block[self._filled : self._filled + len(array)] = array
-            self._filled += len(array)
+        more = len(array)
+        if self._filled + more <= len(self._block):
+            self._block[self._filled : self._filled + more] = array
+            # no call between these two: Ctrl-C may come at any one
+            self._filled += more
+            self.count += more
         else:
             self._write_block()
             self._write(np.ascontiguousarray(array))
-        self.count += len(array)
+            self.count += more
 
     def cut(self, count: int) -> None:
         """Forgets all entries from this one on, which makes room on the disk.
@@ -109,7 +112,6 @@ class GrowingArray:
         self.count = count
         stop = self._offset + min(count, written) * self._item_bytes
         self._file.truncate(stop)
-        self._file.seek(stop)
         self._handed_on = min(self._handed_on, stop)
 
     def flush(self, *, durable: bool = False) -> None:
@@ -124,7 +126,6 @@ class GrowingArray:
         self._write_block()
         self._file.seek(0)
         self._write_header()
-        self._file.seek(0, os.SEEK_END)
         if durable:
             os.fsync(self._file.fileno())
 
@@ -152,14 +153,18 @@ class GrowingArray:
             self._filled = 0
 
     def _write(self, entries: NDArray[np.generic]) -> None:
-        at = self._file.tell()
+        """Writes entries behind those that are in the file.
+
+        At their place by the count, wherever an earlier try was interrupted.
+        """
+        at = self._offset + (self.count - self._filled) * self._item_bytes
+        self._file.seek(at)
         rest = entries.reshape(-1).view(np.uint8).data
         try:
             while rest:  # the system may take a part at a time
                 rest = rest[self._file.write(rest) :]
-        except OSError:  # half a block on a full disk: the next try begins where this one did
+        except OSError:  # half a block on a full disk
             self._file.truncate(at)
-            self._file.seek(at)
             raise
         self._begin_writeback(at + entries.nbytes)
 

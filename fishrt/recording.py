@@ -44,6 +44,10 @@ MOTION_ENERGY_FILE = "motion_energy.npy"
 BURST_LABEL_FILE = "burst_label.npy"
 LABEL_ENERGY_FILE = "label_energy.npy"
 REPEATED_FILE = "repeated.npy"
+# All that prepare and simulate write beside arrays; what else lies in the folder is the user's.
+WRITTEN = frozenset(
+    (METADATA_FILE, "background.png", "examples", "report.html", "report.png", "truth")
+)
 FORMAT = FolderFormat(
     name="recording",
     whole="a whole recording",

@@ -22,7 +22,7 @@ from fishrt.errors import OutputError, RecordingError, output_error
 from fishrt.folder_format import write_metadata
 from fishrt.growing_array import GrowingArray
 from fishrt.motion import LabelRule, burst_labels, frame_change
-from fishrt.recording import METADATA_FILE, RecordingMetadata, partial_folder
+from fishrt.recording import METADATA_FILE, WRITTEN, RecordingMetadata, partial_folder
 from fishrt.storage import LOCK_FILE, locked, replace_folder, require_replaceable
 from fishrt.stored_array import Entries, StoredArray
 
@@ -370,7 +370,7 @@ def write_recording(
         with locked(scratch):
             _prepare_scratch(scratch, request, unfinished)
             yield from _writing(scratch, layout, request)
-            replace_folder(scratch, place)
+            replace_folder(scratch, place, _written(place))
             # last, so that a kill before the renaming leaves something to go on with
             for name in (PROGRESS_FILE, LOCK_FILE):
                 (place / name).unlink(missing_ok=True)
@@ -392,6 +392,12 @@ def _writing(
             writer.close()
         if not (scratch / PROGRESS_FILE).exists():
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _written(folder: Path) -> set[str]:
+    """Names of what earlier commands wrote into a recording, and the next one replaces."""
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    return {name for name in names if name in WRITTEN or Path(name).suffix == ".npy"}
 
 
 def _prepare_scratch(scratch: Path, request: Mapping[str, Any], unfinished: Unfinished) -> None:

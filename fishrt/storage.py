@@ -18,7 +18,8 @@ except ImportError:  # Windows: two writers of one folder are not told from one
 
 PARTIAL_SUFFIX = ".partial"
 LOCK_FILE = "lock"
-READ_BYTES = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+# a pipe among the files has no end to wait for, and is empty
+READ_BYTES = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 SMALL_FILE_BYTES, LARGE_FILE_BYTES = 1 << 15, 1 << 24  # read in one go
 
 

@@ -766,7 +766,11 @@ def test_a_full_disk_loses_little_and_nothing_in_the_end(
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("no small file system can be mounted here (that needs root)")
     try:
-        with pytest.raises(OutputError, match="the disk is full"):
+        words = r"the disk is full; free some space, then: \d+ frames are kept in"
+        with (
+            pytest.raises(OutputError, match=words),
+            telling_what_is_kept(disk / "r", restart=False),
+        ):
             prepare_recording(request(folder, config=small), disk / "r")
         assert least <= progress_of(disk / "r") < 170
         subprocess.run([*mount[:4], "remount,size=20m", "none", str(disk)], check=True)

@@ -23,7 +23,6 @@ from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
-from multiprocessing.heap import BufferWrapper
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, cast
 
@@ -36,6 +35,7 @@ from fishrt.video.in_order import wait_for
 from fishrt.video.prefetch import WORKERS, keep_freed_memory
 from fishrt.video.source import PicturePart
 from training.picture_block import PictureBlock, look_at
+from training.shared_bytes import SharedBytes, SharedBytesInFile, shared_bytes
 
 # To start them takes as long as to read so many pictures without them.
 WORTH_PICTURES = 6_000
@@ -102,10 +102,8 @@ class Crew:
         self._stopping = False
         self._wait_until = 0.0
         self._starter = threading.Thread(target=self._start_all, name="fishrt-helpers", daemon=True)
-        # In a file without a name, so nothing is left when this process is killed. An array of
-        # `multiprocessing` would be filled with zeros first, whether all of it is needed or not.
-        self._shared = BufferWrapper(room.size) if count else None
-        memory = np.empty(room.size, np.uint8) if self._shared is None else _array(self._shared)
+        self._shared = shared_bytes(room.size) if count else None
+        memory = np.empty(room.size, np.uint8) if self._shared is None else self._shared.array()
         self._frames, self._packed = room.frames(memory), room.packed(memory)
 
     def start(self) -> None:
@@ -240,13 +238,9 @@ def _ready(connections: list["Connection[Any, Any]"]) -> Iterator[list["Connecti
         yield cast(list["Connection[Any, Any]"], wait(connections))
 
 
-def _array(shared: BufferWrapper) -> NDArray[np.uint8]:
-    return np.frombuffer(shared.create_memoryview(), np.uint8)
-
-
 def _help(
     connections: list["Connection[Any, Any]"],
-    shared: BufferWrapper,
+    shared: SharedBytes | SharedBytesInFile,
     room: Room,
     preprocess: Preprocessor,
     code: str,
@@ -257,7 +251,7 @@ def _help(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
     keep_freed_memory()
-    frames, packed = room.frames(_array(shared)), room.packed(_array(shared))
+    frames, packed = room.frames(shared.array()), room.packed(shared.array())
     with contextlib.suppress(EOFError, OSError):  # the other end is closed, or was killed
         for connection in itertools.chain.from_iterable(_ready(connections)):
             part, number, place = connection.recv()

@@ -309,10 +309,10 @@ def _take(
                 raise _with_the_way_on(error, writer) from error
             tally.ended_early = str(error)
         writer.safe(place.behind())
-    except BaseException as error:
+    except BaseException:
         if tally.stop == writer.count:
             writer.save_quietly(state())
-        elif isinstance(error, OSError):  # between a picture and its frame
+        else:  # between a picture and its frame
             writer.save_quietly(None)
         raise
     return reader.sha256

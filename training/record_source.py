@@ -1,5 +1,6 @@
 """What is written of one source: its frames, and what the footage check measures on the way."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -43,19 +44,21 @@ def record_source(
     if reader.before is not None:
         meter.push(*reader.before)
     if reader.in_blocks:
-        for run in reader.runs():
-            _record_run(writer, reader, meter, run)
+        with contextlib.closing(reader.runs()) as runs:
+            for run in runs:
+                _record_run(writer, reader, meter, run)
+                writer.keep(state)
+                progress(reader.tally.name, writer.count)
+        return
+    with contextlib.closing(reader.frames()) as frames:
+        for seen, repeats in frames:
+            frame = preprocess.frame(seen.view)
+            repeat(writer, repeats)
+            keep_example(writer, seen.view)
+            note_shift(writer, writer.count, meter.push(reader.placed - 1, seen.view))
+            writer.append(frame, brightness=seen.brightness)
             writer.keep(state)
             progress(reader.tally.name, writer.count)
-        return
-    for seen, repeats in reader.frames():
-        frame = preprocess.frame(seen.view)
-        repeat(writer, repeats)
-        keep_example(writer, seen.view)
-        note_shift(writer, writer.count, meter.push(reader.placed - 1, seen.view))
-        writer.append(frame, brightness=seen.brightness)
-        writer.keep(state)
-        progress(reader.tally.name, writer.count)
 
 
 def _record_run(

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
@@ -129,7 +129,7 @@ class SourceReader:
         """Pictures that filled a frame so far, the one that was handed out last included."""
         return self._resampler.placed
 
-    def frames(self) -> Iterator[tuple[Seen, int]]:
+    def frames(self) -> Generator[tuple[Seen, int], None, None]:
         """The pictures that fill a frame, and how often the frame before is to be repeated first.
 
         The tally counts a picture as taken when it is handed out.
@@ -151,7 +151,7 @@ class SourceReader:
                     yield picture, repeats
         self.tally.ended_early = self._source.ended_early
 
-    def runs(self) -> Iterator[FrameRun]:
+    def runs(self) -> Generator[FrameRun, None, None]:
         """The frames, many at once, where `in_blocks` says so.
 
         They are the same as with `frames`, and the tally counts the pictures of a run as taken

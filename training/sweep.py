@@ -349,9 +349,11 @@ def _require_same_terms(study: optuna.Study, config: Config, sweep: Sweep, folde
     terms = {name: str(value) for name, value in loss_terms(some).items()}
     before = study.user_attrs.get(TERMS_ATTRIBUTE, terms)  # earlier versions did not say
     study.set_user_attr(TERMS_ATTRIBUTE, before)
-    if changed := [name for name in terms | before if terms.get(name) != before.get(name)]:
+    if terms != before:
+        # the first that differs is enough to say: it may decide which others there are
+        changed = next(name for name in terms | before if terms.get(name) != before.get(name))
         raise ConfigError(
-            f"{', '.join(changed)} was another when the sweep in {folder} was begun, so the losses "
+            f"{changed} was another when the sweep in {folder} was begun, so the losses "
             "of its trials could not be compared; change it back, or begin anew in another folder."
         )
 

@@ -137,9 +137,9 @@ def _number(text: str) -> float:
 def _tell(metadata: "RecordingMetadata", console: "Console", output: Path | None) -> None:
     from rich.markup import escape
 
-    for finding in metadata.findings:
-        where = f"{finding.source}: " if finding.source else ""
-        console.print(f"[yellow]{finding.kind}[/]  {escape(where + finding.sentence)}")
+    from fishrt.cli.report import tell_findings
+
+    tell_findings(metadata, console)
     if not metadata.findings:
         console.print("The footage check found nothing wrong.")
     frames = sum(source.stop - source.first for source in metadata.sources)

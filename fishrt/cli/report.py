@@ -1,12 +1,21 @@
-"""The report of a recording, where it can be drawn."""
+"""What is told of a recording that was made: its findings, and the report where it can be drawn."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from fishrt.install_hints import install_hint
+from fishrt.recording import RecordingMetadata
+
+
+def tell_findings(metadata: RecordingMetadata, console: Console) -> None:
+    """Prints what the footage check found, one line each."""
+    for finding in metadata.findings:
+        where = f"{finding.source}: " if finding.source else ""
+        console.print(f"[yellow]{finding.kind}[/]  {escape(where + finding.sentence)}")
 
 
 def report_drawer(console: Console, *, html: bool = False) -> Callable[[Path], None]:

@@ -33,7 +33,7 @@ def simulate(
 
     from fishrt.cli.kept import telling_what_is_kept
     from fishrt.cli.progress import frame_progress
-    from fishrt.cli.report import report_drawer
+    from fishrt.cli.report import report_drawer, tell_findings
     from fishrt.config import load_config
     from fishrt.simulate import TankSpec
 
@@ -58,7 +58,7 @@ def simulate(
             from training.simulated import record_simulation
 
             with telling_what_is_kept(output, restart=restart):
-                record_simulation(
+                metadata = record_simulation(
                     spec,
                     frames,
                     settings,
@@ -68,4 +68,5 @@ def simulate(
                     progress=done,
                     draw=report_drawer(console),
                 )
+            tell_findings(metadata, console)
     console.print(f"{frames} frames of the simulated tank (seed {seed}) are in {output}.")

@@ -74,13 +74,19 @@ def check_threshold(ranges: NDArray[np.float64], rule: LabelRule) -> list[Findin
         return []
     what = "hardly anything" if share < FEW else "nearly everything"
     fitting = float(np.quantile(ranges, DEFAULT_QUANTILE))
+    if float((ranges >= fitting).mean()) <= MANY:
+        way_out = f"Use --threshold auto (here {fitting:.2g})"
+    else:
+        way_out = (
+            f"--threshold auto would not help (here {fitting:.2g}, which nearly all reach): see "
+            "whether the footage shows moving fish, or give --threshold a number"
+        )
     return [
         Finding(
             kind=FindingKind.THRESHOLD,
             source=None,
             sentence=f"With label.threshold {rule.threshold:g}, {what} is a burst: {share:.1%} of "
-            "the windows reach it, on the published footage 69 %. Use --threshold auto (here "
-            f"{fitting:.2g}).",
+            f"the windows reach it, on the published footage 69 %. {way_out}.",
             values={"share": share, "threshold": rule.threshold, "auto_threshold": fitting},
         )
     ]
