@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fishrt.errors import output_error
+from fishrt.storage import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,10 +29,8 @@ def save_picture(record: Mapping[str, Any], path: Path) -> None:
     figure = Figure(figsize=(9, 1.6 + ROW_INCHES * len(rows)), layout="constrained")
     draw_rows(rows, record["frame_interval_ms"], figure.subplots())
     figure.suptitle(f"{record['model']}: time of a frame\n{hardware(record['machine'])}", size=10)
-    try:
-        figure.savefig(path, dpi=120)
-    except OSError as error:
-        raise output_error(path, error) from error
+    with whole_file(path, path.suffix) as scratch:
+        figure.savefig(scratch, dpi=120)
 
 
 def draw_rows(rows: Sequence[Mapping[str, Any]], interval_ms: float, ax: "Axes") -> None:

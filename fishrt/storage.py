@@ -1,4 +1,4 @@
-"""Folders that are either whole or absent: bundles, recordings and runs are written this way."""
+"""Folders and files that are either whole or absent: bundles, recordings, runs, videos."""
 
 import contextlib
 import hashlib
@@ -187,10 +187,29 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         OutputError: If it cannot be written.
     """
-    scratch = _beside(path, PARTIAL_SUFFIX)
+    with whole_file(path) as scratch:
+        scratch.write_bytes(content)
+
+
+@contextlib.contextmanager
+def whole_file(path: Path, ending: str = "") -> Iterator[Path]:
+    """Gives a scratch file's name that becomes `path` only when the block ends without an error.
+
+    Args:
+        path: The file to make; an existing one is replaced.
+        ending: What the scratch file's name must end with, for writers that go by it.
+
+    Yields:
+        The name, beside `path`; the block makes the file. After any error in the block it is
+        gone, and an older `path` is as it was.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    scratch = _beside(path, PARTIAL_SUFFIX + ending)
     try:
         try:
-            scratch.write_bytes(content)
+            yield scratch
             scratch.replace(path)
         finally:
             scratch.unlink(missing_ok=True)

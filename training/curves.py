@@ -4,6 +4,8 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fishrt.storage import whole_file
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -38,9 +40,13 @@ def save_curves(history: Path, picture: Path) -> None:
     Args:
         history: A run's `history.csv`.
         picture: PNG to write.
+
+    Raises:
+        OutputError: If it cannot be written.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 4), layout="constrained")
     plot_curves(history, figure.subplots())
-    figure.savefig(picture, dpi=120)
+    with whole_file(picture, picture.suffix) as scratch:
+        figure.savefig(scratch, dpi=120)

@@ -29,6 +29,7 @@ from fishrt.config import Config, override_config
 from fishrt.errors import ConfigError, TrainingError
 from fishrt.recording import Recording
 from fishrt.settings import sentence_of
+from fishrt.storage import whole_file
 from training.compare_by import FIGURES, CompareBy, Figure, loss_terms
 from training.fit import FitOptions
 from training.fit_any import fit_any
@@ -379,7 +380,7 @@ def _stop_after_failures(study: optuna.Study, limit: int = 5) -> None:
 
 def _write_table(path: Path, trials: list[FrozenTrial], sweep: Sweep) -> None:
     names = list(sweep.parameters)
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as scratch, scratch.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["run", sweep.figure.column, *names])
         for trial in trials:

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from fishrt.errors import TrainingError
+from fishrt.storage import write_text
 from training.checkpoint import Progress, save_checkpoint
 from training.curves import save_curves
 from training.run import (
@@ -157,6 +158,7 @@ def keep_history(folder: Path, epochs: int) -> None:
     path = folder / HISTORY_FILE
     if path.exists():
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        path.write_text("".join(lines[: epochs + 1]) if epochs else "", encoding="utf-8")
-        if not epochs:
+        if epochs:
+            write_text(path, "".join(lines[: epochs + 1]))
+        else:
             path.unlink()

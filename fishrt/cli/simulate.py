@@ -27,7 +27,8 @@ def simulate(
     """Simulate a tank of six fish and write it as a recording or a video.
 
     Either comes with the true state of every fish at every frame (truth/*.npy in the recording,
-    NAME.truth.npz beside the video). Stopped, the same command goes on where it was.
+    NAME.truth.npz beside the video). Stopped, the same command goes on with a recording where it
+    was; a video ends there.
     """
     from rich.console import Console
 
