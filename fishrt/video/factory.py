@@ -93,13 +93,28 @@ def absolute_source(text: str) -> str:
     """
     if _URL.fullmatch(text) or _pipeline(text):
         return without_password(text)
-    if _DEMO.fullmatch(text) or _CAMERA.fullmatch(text):
-        return text
     with contextlib.suppress(OSError, ValueError):  # opening it says what is wrong
-        path = Path(text).expanduser()
-        if path.exists():
-            return str(path.resolve())
+        path = path_of(text)
+        if path is not None and path.exists():
+            return str(path)
     return text
+
+
+def path_of(text: str) -> Path | None:
+    """The full path of a source that is a file or a folder, whether it is there or not.
+
+    Args:
+        text: What the user typed; see `open_source`.
+
+    Returns:
+        The path, or None for anything else, and for a name that no path can have.
+    """
+    if any(pattern.fullmatch(text) for pattern in (_URL, _DEMO, _CAMERA)) or _pipeline(text):
+        return None
+    try:
+        return Path(text).expanduser().resolve()
+    except (OSError, ValueError, RuntimeError):  # also where there is no home
+        return None
 
 
 def _pipeline(text: str) -> str | None:

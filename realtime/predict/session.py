@@ -2,7 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from fishrt import __version__
 from fishrt.bundle import Bundle, load_bundle
 from fishrt.errors import ExitCode, UsageError
-from fishrt.video.factory import absolute_source
+from fishrt.video.factory import absolute_source, path_of
 from fishrt.video.live import without_password
 from realtime.footage_guard import refuse_source
 from realtime.predict.formats import format_of, metadata_path
@@ -21,7 +22,13 @@ from realtime.predict.reading import open_whole
 from realtime.predict.rows import Rows, Table, tables
 from realtime.predict.summary import PredictSummary, SourceSummary
 from realtime.predict.unfinished import UnfinishedOutput, unfinished_output
-from realtime.predict.work import SOURCE_FAILURES, fingerprint, forecast_source
+from realtime.predict.work import (
+    SOURCE_FAILURES,
+    SourceAwayError,
+    checked_fingerprint,
+    fingerprint,
+    forecast_source,
+)
 from realtime.replay import fitting_recording, is_recording
 from realtime.stopping import StopRequest
 
@@ -64,12 +71,12 @@ def run_predict(
         options.output, plan.as_data(), overwrite=options.overwrite, restart=options.restart
     ) as output:
         jobs = [_job(source, output) for source in options.sources]
-        before = sum(_rows_so_far(job) for job in jobs)
+        before = sum(_rows_so_far(job, say) for job in jobs)
         if before:
             say(f"going on behind the {before} frames that are there already.")
-        stopped = _forecast_all(jobs, plan, bundle, options.ray, progress)
+        stopped, away = _forecast_all(jobs, plan, bundle, options.ray, progress)
         seconds = time.monotonic() - began
-        states = [read_state(job.part) for job in jobs]
+        states = [_state_now(job, away) for job in jobs]
         unfinished = any(state.status is Status.UNFINISHED for state in states)
         sources = tuple(
             _sum_up(job, state, bundle) for job, state in zip(jobs, states, strict=True)
@@ -78,8 +85,8 @@ def run_predict(
         if written:
             whole = all(state.status is Status.WHOLE for state in states)
             output.publish(_all_tables(jobs), _metadata(plan, bundle, sources), whole=whole)
-        elif not any(source.frames for source in sources):
-            output.discard()
+        else:
+            output.discard_if_empty()
     failures = [state.exit_code for state in states if state.status is Status.FAILED]
     total = sum(source.frames for source in sources)
     return PredictSummary(
@@ -107,14 +114,30 @@ def _refuse_twice(sources: Sequence[str]) -> None:
 def _job(source: str, output: UnfinishedOutput) -> Job:
     label = without_password(source)
     name = absolute_source(source)
-    return Job(label, source if "://" in source else name, output.part(name))
+    path = path_of(source)  # the same while the file is away
+    part = output.part(name if path is None else str(path))
+    return Job(label, source if "://" in source else name, part)
 
 
-def _rows_so_far(job: Job) -> int:
-    """Rows that need not be made again."""
+def _rows_so_far(job: Job, say: Callable[[str], None]) -> int:
+    """Rows that need not be made again; says so where some must be."""
     state = read_state(job.part)
-    same = state.fingerprint == fingerprint(job.source)
+    try:
+        same = state.fingerprint == checked_fingerprint(job.source, job.part)
+    except SourceAwayError:
+        return state.rows
+    if state.rows and not same:
+        say(f"{job.label} was changed since; it is begun anew.")
     return state.rows if same and (state.anchor or state.status is Status.WHOLE) else 0
+
+
+def _state_now(job: Job, away: Mapping[Job, SourceAwayError]) -> PartState:
+    """What is known of a source; of one that is away the part itself stays as it is."""
+    state, error = read_state(job.part), away.get(job)
+    if error is None:
+        return state
+    code = int(error.exit_code)
+    return replace(state, status=Status.FAILED, error=str(error), exit_code=code)
 
 
 def _is_whole(job: Job) -> bool:
@@ -124,18 +147,19 @@ def _is_whole(job: Job) -> bool:
 
 def _forecast_all(
     jobs: Sequence[Job], plan: Plan, bundle: Bundle, ray: str | None, progress: Progress
-) -> bool:
-    """Forecasts what is not whole; returns whether it was asked to stop."""
-    todo = [job for job in jobs if not _is_whole(job)]
+) -> tuple[bool, Mapping[Job, SourceAwayError]]:
+    """Forecasts what is not whole; returns whether it was asked to stop, and what is away."""
+    todo, away = _there([job for job in jobs if not _is_whole(job)])
     done = sum(read_state(job.part).rows for job in jobs if job not in todo)
     total = _expected(todo, plan, bundle)
     total = None if total is None else total + done
     if ray is not None and todo:
         from realtime.predict.on_ray import forecast_on_ray
 
-        return forecast_on_ray(
+        stopped = forecast_on_ray(
             ray, todo, plan, lambda name, rows: progress(name, done + rows, total)
         )
+        return stopped, away
     with StopRequest() as request:
         for job in todo:
             if request.received:
@@ -144,9 +168,25 @@ def _forecast_all(
             def tell(rows: int, label: str = job.label, before: int = done) -> None:
                 progress(label, before + rows, total)
 
-            forecast_source(job.source, job.part, plan, bundle, lambda: request.received, tell)
+            try:
+                forecast_source(job.source, job.part, plan, bundle, lambda: request.received, tell)
+            except SourceAwayError as error:
+                away[job] = error
             done += read_state(job.part).rows
-        return request.received
+        return request.received, away
+
+
+def _there(jobs: Sequence[Job]) -> tuple[list[Job], dict[Job, SourceAwayError]]:
+    """The sources that can be read now, and what is to be said of those that are away."""
+    there: list[Job] = []
+    away: dict[Job, SourceAwayError] = {}
+    for job in jobs:
+        try:
+            checked_fingerprint(job.source, job.part)
+            there.append(job)
+        except SourceAwayError as error:
+            away[job] = error
+    return there, away
 
 
 def _expected(jobs: Sequence[Job], plan: Plan, bundle: Bundle) -> int | None:

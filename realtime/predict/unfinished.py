@@ -11,6 +11,7 @@ from typing import Any
 from fishrt.errors import OutputError, output_error
 from fishrt.storage import LOCK_FILE, PARTIAL_SUFFIX, locked, write_text
 from realtime.predict.formats import format_of, metadata_path, write_output
+from realtime.predict.part import read_state
 from realtime.predict.rows import Table
 from realtime.table_format import Format
 
@@ -63,6 +64,15 @@ class UnfinishedOutput:
     def discard(self) -> None:
         """Lets go of the parts."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def discard_if_empty(self) -> None:
+        """Lets go of the parts if none has rows, of this command's sources or of others.
+
+        Raises:
+            OSError: If a part cannot be read.
+        """
+        if not any(read_state(part).rows for part in (self.folder / PARTS_FOLDER).glob("*")):
+            self.discard()
 
     def begin(self) -> None:
         """Writes down what the parts belong to."""
