@@ -10,6 +10,13 @@ from numpy.typing import NDArray
 from fishrt.cores import usable_cores
 from fishrt.errors import SourceError
 from fishrt.preprocess import size_text
+from fishrt.video.damage import (
+    NO_DAMAGE,
+    TRIED_ON,
+    behind_damage,
+    missing_pictures,
+    undecodable,
+)
 from fishrt.video.images import spread_positions
 from fishrt.video.source import (
     DamagedPictureError,
@@ -27,11 +34,6 @@ SEEK_FROM_STRIDE = 60
 MOST_THREADS, SMALL_PICTURE = 16, 1 << 17
 # Header counts are often duration times rate, so one picture is lost to rounding.
 COUNT_TOLERANCE = 1
-# Pictures that cannot be decoded in a row, before a damaged video counts as one that has ended:
-# ten seconds at 30 frames/s. At the end of a file such a try costs nothing.
-TRIED_ON = 300
-# Pictures behind damage before which more may be missing: a decoder first gives what it had kept.
-SETTLING = 16
 
 
 class _MediaCapture:
@@ -60,9 +62,7 @@ class _MediaCapture:
         self._source_fps = source_fps
         self._early_end = early_end
         self._skip_damaged = skip_damaged
-        self._waits = False  # a picture behind damaged ones is grabbed already
-        self._missing = 0  # of the damaged ones before it, those that were not yet told
-        self._settling = 0  # pictures before which still more may be missing
+        self._damage = NO_DAMAGE
         self._clock = 0.0  # the file's own at the last picture
         self._index = 0
         self._timestamp = 0.0
@@ -85,7 +85,7 @@ class _MediaCapture:
         else:
             decoded = None
             if self._grab_next():
-                if self._missing:
+                if self._damage.missing:
                     raise self._left_out()
                 decoded = _retrieve(self._capture)
             if decoded is None:
@@ -105,7 +105,7 @@ class _MediaCapture:
         elif not self._grab_next():
             self._note_the_end()
             return None
-        elif self._missing:
+        elif self._damage.missing:
             self._left_out()
             return self._timestamp
         else:
@@ -117,17 +117,16 @@ class _MediaCapture:
         """Lets go of the file; may be called more than once."""
         self._capture.release()
         self._first = None
-        self._waits = False
+        self._damage = self._damage.passed()
 
     def _grab_next(self) -> bool:
         """Grabs the next picture, which stays the next one until `_advance_clock`."""
-        if self._waits:
+        if self._damage.waits:
             return True
         if not _grab(self._capture):
             return self._skip_damaged and self._try_on()
-        if self._settling:
-            self._settling -= 1
-            self._count_missing(0)
+        if self._damage.settling:
+            self._damage = self._damage.looked_at(self._count_missing(0))
         return True
 
     def _try_on(self) -> bool:
@@ -136,28 +135,23 @@ class _MediaCapture:
             return False
         if not any(_grab(self._capture) for _ in range(TRIED_ON)):
             return False
-        self._settling = SETTLING
-        self._count_missing(1)
+        self._damage = behind_damage(self._count_missing(1))
         return True
 
-    def _count_missing(self, least: int) -> None:
-        """Counts the pictures that are missing before the one that was grabbed, by the clock."""
-        missing = max(round((self._read_clock() - self._clock) / self._interval) - 1, least)
-        room = (self.info.frame_count or 0) - 1 - self._index  # the clock may be damaged, too
-        self._missing = max(min(missing, room), 0)
-        self._waits = True
+    def _count_missing(self, least: int) -> int:
+        """How many pictures are missing before the one that was grabbed."""
+        room = (self.info.frame_count or 0) - 1 - self._index
+        return missing_pictures(self._read_clock() - self._clock, self._interval, least, room)
 
     def _left_out(self) -> DamagedPictureError:
         """Passes over one of the pictures that could not be decoded."""
-        self._missing -= 1
+        self._damage = self._damage.told()
         self._index += 1
-        return DamagedPictureError(
-            f"picture {self._index - 1} of {self.info.name} cannot be decoded; the video is "
-            "damaged there, copy it again."
-        )
+        return undecodable(self.info.name, self._index - 1)
 
     def _advance_clock(self) -> None:
-        self._waits = False
+        if self._damage.waits:
+            self._damage = self._damage.passed()
         if self._source_fps is None or self._skip_damaged:
             self._clock = self._read_clock()
         if self._source_fps is not None:
