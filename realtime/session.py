@@ -31,7 +31,7 @@ from realtime.sinks.named_pipe import readers_awaited
 from realtime.sinks.open import make_sinks
 from realtime.sinks.outlets import Outlets
 from realtime.sinks.queued import QueuedSink, SinkReport
-from realtime.sinks.sink import Sink, close_all, finish_all
+from realtime.sinks.sink import Sink, close_all, close_at_once, finish_all
 from realtime.sinks.status import StatusSink
 from realtime.sinks.window import WindowSink
 from realtime.stats import LiveStats, StatsSnapshot
@@ -166,6 +166,9 @@ def _put_together(
     # not before the backend is open: a failure must leave no empty log, which a retry refuses
     with readers_awaited(options.line_files, session.say, lambda: request.received):
         _open_sinks(session, console)
+    for sink in session.outlets.sinks:
+        if isinstance(sink, QueuedSink):
+            sink.stop_asked = lambda: request.received
     session.say(f"computed by {forecaster.describe()}.")
     session.say(budget.sentence(capture.policy, paced=is_paced(options, source)))
     if source.info.is_live:
@@ -308,8 +311,12 @@ def require_a_clip(camera: str, config: Config, figures: StatsSnapshot) -> None:
 @contextlib.contextmanager
 def closing(capture: Capture, sinks: list[Sink]) -> Iterator[None]:
     """Stops the capture and closes the sinks at the end of the block, however it ends."""
+
+    def close(_: object, error: BaseException | None, __: object) -> None:
+        (close_at_once if isinstance(error, KeyboardInterrupt) else close_all)(sinks)
+
     with contextlib.ExitStack() as stack:  # a Ctrl-C while the thread ends must not lose a video
-        stack.callback(close_all, sinks)
+        stack.push(close)
         stack.callback(capture.stop)
         stack.callback(finish_all, sinks)  # a camera that hangs must not keep them waiting
         yield

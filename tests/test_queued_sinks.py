@@ -1,6 +1,7 @@
 """Sinks on threads of their own: what is dropped, kept, waited for, told and counted."""
 
 import errno
+import signal
 import threading
 import time
 import tracemalloc
@@ -13,7 +14,7 @@ from realtime.event import Event, EventKind
 from realtime.sinks.outbox import Outbox
 from realtime.sinks.peer import PeerSink
 from realtime.sinks.queued import QueuedSink, WhenFull
-from realtime.sinks.sink import close_all
+from realtime.sinks.sink import close_all, close_at_once
 from realtime.update import Update, without_pictures
 
 ROOM = 5
@@ -81,6 +82,22 @@ def test_where_footage_waits_nothing_is_dropped() -> None:
     writing.join(PATIENCE_S)
     sink.close()
     assert worker.got == list(range(3 * ROOM))
+    assert sink.report().dropped == 0
+
+
+def test_who_asks_to_stop_waits_for_no_room_and_loses_nothing() -> None:
+    worker, stop = WatchedWorker(halted=True), threading.Event()
+    sink = queued(worker, when_full=WhenFull.WAIT)
+    sink.stop_asked = stop.is_set
+    threading.Timer(0.2, stop.set).start()
+    frame = 0
+    while not stop.is_set():
+        sink.write(update(frame))
+        frame += 1
+    assert frame > ROOM
+    worker.go_on.set()
+    sink.close()
+    assert worker.got == list(range(frame))
     assert sink.report().dropped == 0
 
 
@@ -200,6 +217,29 @@ def test_a_sink_that_is_stuck_keeps_no_other_open_nor_takes_its_time() -> None:
     assert 1.0 <= took < 2.5  # one second for all three; measured: 1.00
     assert closed_after[0] < took / 2  # measured: 0.00 s
     assert [sink.report().error is None for sink in (line, *logs)] == [True] + 3 * [False]
+    for worker in stuck:
+        worker.go_on.set()
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_for_someone_who_does_not_wait_a_stuck_sink_has_a_second(when: str) -> None:
+    stuck = [WatchedWorker(halted=True) for _ in range(2)]
+    quick = WatchedWorker()
+    sinks = [queued(worker, outbox=Outbox(), close_s=60.0) for worker in (quick, *stuck)]
+    for sink in sinks:
+        sink.write(update(0))
+    assert all(worker.busy.wait(PATIENCE_S) for worker in (quick, *stuck))
+    began = time.monotonic()
+    if when == "before":
+        close_at_once(sinks)
+    else:
+        main = threading.main_thread().ident
+        threading.Timer(0.2, signal.pthread_kill, [main, signal.SIGINT]).start()
+        with pytest.raises(KeyboardInterrupt):
+            close_all(sinks)
+    assert time.monotonic() - began < 5.0
+    assert quick.closed == 1
+    assert [sink.report().error is None for sink in sinks] == [True, False, False]
     for worker in stuck:
         worker.go_on.set()
 

@@ -7,15 +7,17 @@ import pty
 import select
 import signal
 import subprocess
+import sys
 import time
 import tty
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command_line import RUN
+from command_line import MAIN, RUN
 from rich.console import Console
 from sink_items import until, update
+from tiny_footage import noise, write_video
 
 from fishrt.bundle import Bundle
 from fishrt.patient_stderr import ROOM, PatientStderr, last_words
@@ -112,6 +114,47 @@ def test_an_error_that_nobody_can_read_still_has_its_code(bundle: Bundle, tmp_pa
     process = start(bundle, tmp_path / "nowhere" / "log.jsonl", writing)
     os.close(writing)
     assert process.wait(PATIENCE_S) == 7
+
+
+NO_ROOM = f"import realtime.sinks.files as files; files.LINE_ROOM = 5; {MAIN}"
+
+
+@pytest.mark.parametrize("outputs", [["-"], ["-", "pipe"]])
+@pytest.mark.parametrize("code", [MAIN, NO_ROOM])
+def test_the_second_signal_ends_a_run_over_footage_whose_reader_has_stalled(
+    bundle: Bundle, tmp_path: Path, code: str, outputs: list[str]
+) -> None:
+    """With room for its lines the run ends by the first, and waits; without it waits for room."""
+    video = write_video(tmp_path / "tank.avi", noise(300), fps=30.0)
+    log, pipe = tmp_path / "log.jsonl", tmp_path / "pipe"
+    os.mkfifo(pipe)
+    ends = os.open(pipe, os.O_RDWR), *os.pipe()
+    for end in (ends[0], ends[2]):
+        fill(end)
+    options = [word for each in [*outputs, "log.jsonl"] for word in ("-o", each)]
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-c", code, "live", "--camera", str(video), "--no-window"),
+            *("--bundle", str(bundle.folder), "--frames", "250", *options),
+        ],
+        stdout=ends[2],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+    )
+    until(lambda: lines(log) > 2, "logging")
+    time.sleep(1.0)
+    process.send_signal(signal.SIGTERM)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1.5)
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=PATIENCE_S)
+    assert time.monotonic() - began < 10.0  # measured: 1.3 s
+    assert (process.returncode, err.splitlines()[-1]) == (130, "fishrt: interrupted.")
+    assert json.loads(log.read_text().splitlines()[-1])["frame"] == lines(log) - 1
+    for end in ends:
+        os.close(end)
 
 
 # -- the stream --------------------------------------------------------------------------------

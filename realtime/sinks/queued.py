@@ -17,6 +17,7 @@ from realtime.update import Update
 EVENT_ROOM = 1000  # hours of events; only a peer that is away for longer loses the oldest
 CHECK_S = 0.1  # how soon a loop that waits for room notices that the sink has failed
 MANY_CLOSE_S = 30.0  # what is queued is still written, also by a slow machine
+HURRIED_CLOSE_S = 1.0  # where nobody wants to wait
 
 Item = TypeVar("Item")
 Item_contra = TypeVar("Item_contra", contravariant=True)
@@ -73,6 +74,8 @@ class QueuedSink(Generic[Item]):
     Attributes:
         ends_with_reader: Whether the run ends without a word when the reader of this sink leaves,
             as `head` does; to be set before the first frame.
+        stop_asked: Whether the run is to end, so that it waits for no room any more; to be set
+            before the first frame.
     """
 
     def __init__(
@@ -99,6 +102,7 @@ class QueuedSink(Generic[Item]):
         self.name = name
         self.dropped = 0
         self.ends_with_reader = False
+        self.stop_asked: Callable[[], bool] = lambda: False
         self._worker = worker
         self._take = take
         self._room = room
@@ -109,6 +113,8 @@ class QueuedSink(Generic[Item]):
         self._events: deque[Event] = deque()
         self._changed = threading.Condition()
         self._closing = False
+        # a thread whose `join` was broken off by Ctrl-C passes for one that has ended
+        self._ended = threading.Event()
         self._deadline = 0.0  # of `finish`, by the monotonic clock
         self._given_up = False
         self._error: OutputError | None = None
@@ -134,7 +140,7 @@ class QueuedSink(Generic[Item]):
             if not self._accepts():
                 self.dropped += 1
                 return
-            if len(self._items) >= self._room:
+            if len(self._items) >= self._room and self._when_full is WhenFull.DROP_OLDEST:
                 self._items.popleft()
                 self.dropped += 1
             self._items.append(item)
@@ -160,11 +166,16 @@ class QueuedSink(Generic[Item]):
                 self._deadline = time.monotonic() + self._close_s
             self._changed.notify_all()
 
+    def hurry(self) -> None:
+        """Leaves the worker a second at most, without waiting; see `Hurrying`."""
+        self.finish()
+        with self._changed:
+            self._deadline = min(self._deadline, time.monotonic() + HURRIED_CLOSE_S)
+
     def close(self) -> None:
         """Waits for the worker to do what is queued, from `finish` on; see `Sink.close`."""
         self.finish()
-        self._thread.join(max(self._deadline - time.monotonic(), 0.0))
-        if self._thread.is_alive():
+        if not self._ended.wait(max(self._deadline - time.monotonic(), 0.0)):
             self._give_up()
         self._raise_failure()
 
@@ -190,8 +201,8 @@ class QueuedSink(Generic[Item]):
         return self._error is None and not self._closing
 
     def _wait_for_room(self) -> None:
-        while len(self._items) >= self._room and self._accepts():
-            self._changed.wait(CHECK_S)
+        while len(self._items) >= self._room and self._accepts() and not self.stop_asked():
+            self._changed.wait(CHECK_S)  # a signal's handler runs on this thread
 
     def _give_up(self) -> None:
         with self._changed:
@@ -216,6 +227,7 @@ class QueuedSink(Generic[Item]):
             self._stop(error)
         finally:
             self._close_worker()
+            self._ended.set()
 
     def _begin(self) -> None:
         """What the thread does before its first frame."""

@@ -48,6 +48,15 @@ class Finishing(Protocol):
         ...
 
 
+@runtime_checkable
+class Hurrying(Protocol):
+    """A sink with a thread that can take long, and need not."""
+
+    def hurry(self) -> None:
+        """Asks it to end, and has `close` grant it a second from now on. Never waits."""
+        ...
+
+
 def finish_all(sinks: Sequence[Sink]) -> None:
     """Asks those that have a thread to end; never waits."""
     for sink in sinks:
@@ -62,12 +71,35 @@ def close_all(sinks: Sequence[Sink]) -> None:
     trigger line switched on.
 
     Raises:
-        OutputError: The first failure, after all were tried.
+        OutputError: A failure, after all were tried.
+        KeyboardInterrupt: If it came meanwhile; then none was waited for any longer.
     """
     finish_all(sinks)
-    with contextlib.ExitStack() as stack:
-        for sink in sinks:
-            stack.callback(sink.close)
+    failure: Exception | None = None
+    try:
+        for sink in reversed(sinks):
+            try:
+                sink.close()
+            except Exception as error:
+                failure = error
+    except KeyboardInterrupt:
+        close_at_once(sinks)
+        raise
+    if failure is not None:
+        raise failure
+
+
+def close_at_once(sinks: Sequence[Sink]) -> None:
+    """Closes all of them for someone who does not wait, neither for those nor for a failure.
+
+    What is quickly finished still is: a video without its end could not be played.
+    """
+    for sink in sinks:
+        if isinstance(sink, Hurrying):
+            sink.hurry()
+    for sink in reversed(sinks):
+        with contextlib.suppress(Exception):
+            sink.close()
 
 
 def refuse_existing(path: Path, overwrite: bool) -> None:
