@@ -131,6 +131,17 @@ def test_one_piece_is_read_as_many_are(pieces: int) -> None:
     assert png._pixel_data(data) == joined
 
 
+@pytest.mark.parametrize("colour", [False, True])
+def test_a_png_that_is_cut_short_is_what_opencv_cannot_read(colour: bool) -> None:
+    image = np.dstack([noise(6, 8, seed) for seed in range(3)]) if colour else noise(6, 8)
+    data = cv2.imencode(".png", image)[1].tobytes()
+    assert not png.is_cut_short(data)
+    assert not png.is_cut_short(data + b"more")
+    for at in range(1, len(data)):
+        assert by_opencv(data[:at]) is None
+        assert png.is_cut_short(data[:at]) == (at >= len(SIGNATURE))
+
+
 def test_wrong_amounts_of_pixels_and_bombs_are_left_to_opencv() -> None:
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 6, 8, 0, 0, 0, 0))
     for rows in (bytes(9 * 5), bytes(9 * 6 + 1), bytes(50_000_000)):

@@ -16,7 +16,7 @@ from fishrt.preprocess import size_text
 from fishrt.storage import read_small_file
 from fishrt.video.numbered_names import NumberedNames, numbered_pictures
 from fishrt.video.png import END as PNG_END
-from fishrt.video.png import read_plain_png
+from fishrt.video.png import is_cut_short, read_plain_png
 from fishrt.video.source import (
     DamagedPictureError,
     SourceFrame,
@@ -210,7 +210,8 @@ def _read_any(path: str, data: bytes, skip_damaged: bool) -> NDArray[np.uint8]:
     try:
         # unchanged, so that a 16-bit picture is seen for what it is and not silently darkened
         encoded = np.frombuffer(data, np.uint8)
-        image = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) if data else None
+        whole = bool(data) and not is_cut_short(data)  # libpng would print a line of its own
+        image = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) if whole else None
     except cv2.error:
         image = None
     if image is None:

@@ -51,6 +51,11 @@ def read_plain_png(data: bytes) -> NDArray[np.uint8] | None:
     return _without_filters(raw, width, height)
 
 
+def is_cut_short(data: bytes) -> bool:
+    """Whether a file begins as a PNG and has no end of one, so that OpenCV reads nothing of it."""
+    return data.startswith(SIGNATURE) and END not in data
+
+
 def _inflated(packed: bytes | memoryview, size: int) -> bytearray | None:
     """The inflated data, if it is just so many bytes; no more than that is ever made of it."""
     try:
