@@ -19,7 +19,7 @@ from fishrt.footage.finding import FindingKind
 from fishrt.footage.keyframes import find_periodic_peaks, follow_beat, without_peaks
 from fishrt.footage.measured import SourceFootage
 from fishrt.footage.real_changes import RealChanges
-from fishrt.footage.shake import AGREEMENT, MIN_SHIFT, STILL, ShakeMeter, _no_shake, _stands_still
+from fishrt.footage.shake import MIN_SHIFT, STILL, ShakeMeter, _stands_still
 from fishrt.footage.threshold import auto_threshold, window_ranges
 from fishrt.footage.timing import find_duplicates
 from fishrt.motion import LabelRule, burst_labels, motion_energy
@@ -377,15 +377,6 @@ def test_deflicker_brings_the_labels_back(tank: Views) -> None:
     truth = burst_labels(clean, rule)[60:]
     wrong = [np.mean(burst_labels(m, rule)[60:] != truth) for m in (spoilt, mended)]
     assert wrong[1] < 0.5 * wrong[0], wrong
-
-
-@given(st.lists(st.tuples(*[st.floats(-1.5, 1.5)] * 2), min_size=4, max_size=4))
-def test_quarters_that_are_not_looked_at_would_change_nothing(shifts: list[tuple[float]]) -> None:
-    quarters = [(*shift, 1.0) for shift in shifts]
-    middle = np.median(shifts, axis=0)
-    shaken = np.abs(np.array(shifts) - middle).max() <= AGREEMENT and np.hypot(*middle) >= MIN_SHIFT
-    if shaken:
-        assert not any(_no_shake(quarters[: seen + 1]) for seen in range(4))
 
 
 @given(

@@ -20,7 +20,9 @@ from fishrt.footage.timing import check_timing
 from fishrt.motion import LabelRule
 from fishrt.stored_array import Entries
 
-MIN_RESPONSE = 0.3  # of a shift in which the whole picture takes part
+# The response of what is no shake is 0, and of shake 0.4 and more. Recordings made before have that
+# of the phase correlation, which counts from here on.
+MIN_RESPONSE = 0.3
 # The shape of a picture may differ from that of the frame by as much, width to height.
 MAX_STRETCH = 1.1
 MIN_SHAKEN = 2  # of the pairs that were compared
@@ -160,9 +162,10 @@ def check_shake(footage: SourceFootage) -> list[Finding]:
         Finding(
             kind=FindingKind.SHAKE,
             source=footage.name,
-            sentence=f"The camera moves: in {share:.1%} of the moments that were looked at the "
-            f"whole picture shifts, by up to {largest:.2g} pixels of 160. Fix the camera to "
-            "something that does not touch the tank or the floor that people walk on.",
+            sentence=f"The camera moves: in {share:.1%} of the pairs of pictures that were "
+            f"compared the whole picture shifts by {MIN_SHIFT:g} pixels of 160 or more, by up to "
+            f"{largest:.2g}. Fix the camera to something that does not touch the tank "
+            "or the floor that people walk on.",
             values={"share": share, "largest_shift": largest},
         )
     ]

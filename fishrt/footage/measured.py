@@ -21,8 +21,9 @@ class SourceFootage:
         brightness: float32 `(T,)`, mean grey level (0 .. 255) of the camera picture within the
             region of interest, before the background is subtracted.
         shift: float `(N, 3)` or more columns, of which the last three are: how far the picture
-            moved since the one before, dx and dy in pixels of the small picture, and the response
-            of the phase correlation; for the pictures for which it was measured.
+            moved since the one before, dx and dy in pixels of the small picture, and the response,
+            which is 0 where the picture did not move as a whole; for the pictures for which it was
+            measured.
         segments: Frames `[first, stop)` without lost time, in order. Motion energy across the
             border of two is none.
         repeated: Frames that are the one before once more, because the source is slower.

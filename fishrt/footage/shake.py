@@ -1,13 +1,13 @@
 """Measuring how far the camera moved from one picture to the next."""
 
 import math
-from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from fishrt.area_mean import area_mean
+from fishrt.footage.whole_shift import phase_shift, whole_shift
 
 STRIDE = 15  # pictures from one measurement to the next: half a second at 30 frames/s
 SMALL_WIDTH = 160
@@ -15,7 +15,9 @@ SMALL_WIDTH = 160
 # shake: at most 0.11 (school video), 0.32 (simulated tank); a jitter of 1 to 1.5 pixels gave 1.2
 # to 2.1.
 MIN_SHIFT = 0.5
-AGREEMENT = 0.25  # pixels of the small picture by which quarters of a shaken one may differ
+# The quarter that changes least is at rest if its phase correlation shows less than this. Measured:
+# of a hundred moved pairs two end here, of the school video at shifts around a pixel one in four.
+AT_REST = 0.25
 # A quarter stands still that changes by less than this share of what a shift by MIN_SHIFT changes
 # in theory. Measured: shifts by that much of sharp pictures changed 0.45 of it and more; of pairs
 # at rest this tells all of the school video and seven in ten of the simulated tank.
@@ -43,8 +45,8 @@ def ends_pair(number: int) -> bool:
 class ShakeMeter:
     """Compares one picture in fifteen with the one directly before it.
 
-    The shift is that of phase correlation (Kuglin and Hines, 1975) in the four quarters of a
-    small picture. Only a camera moves all four alike; fish that swim together do not.
+    What moves is the camera if one shift of a small picture explains most of the change in all
+    four quarters, see `whole_shift`. Most pairs need no such look: a quarter stands still.
     """
 
     def __init__(self) -> None:
@@ -62,9 +64,10 @@ class ShakeMeter:
             means: What `area_mean` made of it, of whatever size, if that is known; else None.
 
         Returns:
-            float32 `(3,)`: dx and dy in pixels of the small picture, and the response: that of
-            the quarter with the smallest, or 0 if the quarters disagree or one stands still (dx
-            and dy are of that quarter then, or 0). None where nothing was measured.
+            float32 `(3,)`: dx and dy in pixels of the small picture, and the response: the share
+            of the change that the shift explains in the quarter where it explains least, or 0 if
+            the picture did not move as a whole by MIN_SHIFT (dx and dy are the last that was
+            found then, or 0). None where nothing was measured.
         """
         if not compares(number) or min(view.shape) < SMALLEST:
             return None
@@ -76,8 +79,6 @@ class ShakeMeter:
 
 def _shift(before: NDArray[np.uint8], now: NDArray[np.uint8]) -> NDArray[np.float32]:
     height, width = now.shape[0] // 2, now.shape[1] // 2
-    window = _window(width, height)
-    quarters: list[tuple[float, float, float]] = []
     parts = [
         (slice(top, top + height), slice(left, left + width))
         for top in (0, height)
@@ -87,18 +88,13 @@ def _shift(before: NDArray[np.uint8], now: NDArray[np.uint8]) -> NDArray[np.floa
     parts.sort(key=lambda part: cv2.norm(before[part], now[part], cv2.NORM_L1))
     if any(_stands_still(before[part], now[part]) for part in parts):
         return np.zeros(3, np.float32)
+    shifts: list[tuple[float, float]] = []
     for part in parts:
-        (dx, dy), response = cv2.phaseCorrelate(
-            before[part].astype(np.float32, "C"), now[part].astype(np.float32, "C"), window
-        )
-        quarters.append((dx, dy, response))
-        if _no_shake(quarters):  # the other quarters would change nothing, and take their time
-            return np.array([dx, dy, 0.0], np.float32)
-    measured = np.asarray(quarters, np.float32)
-    middle = np.median(measured[:, :2], axis=0)
-    agree = bool((np.abs(measured[:, :2] - middle) <= AGREEMENT).all())
-    response = float(measured[:, 2].min()) if agree else 0.0
-    return np.asarray([*middle, response], np.float32)
+        shifts.append(phase_shift(before[part], now[part]))
+        if math.hypot(*shifts[0]) < AT_REST:
+            return np.array([*shifts[0], 0.0], np.float32)
+    dx, dy = np.median(shifts, axis=0).tolist()
+    return np.array(whole_shift(before, now, (dx, dy), MIN_SHIFT), np.float32)
 
 
 def _stands_still(before: NDArray[np.uint8], now: NDArray[np.uint8]) -> bool:
@@ -120,23 +116,6 @@ def _stands_still(before: NDArray[np.uint8], now: NDArray[np.uint8]) -> bool:
 def _squares(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
     """The sum of squared differences."""
     return float(cv2.norm(one, other, cv2.NORM_L2SQR))
-
-
-def _no_shake(quarters: list[tuple[float, float, float]]) -> bool:
-    """Whether these quarters alone say that the picture did not move as a whole by MIN_SHIFT.
-
-    Four that agree lie within AGREEMENT of their middle, so one that is nearly still excludes it,
-    and so do two that are far apart.
-    """
-    dx, dy, _ = quarters[-1]
-    if math.hypot(dx, dy) < MIN_SHIFT - math.hypot(AGREEMENT, AGREEMENT):
-        return True
-    return any(max(abs(dx - x), abs(dy - y)) > 2 * AGREEMENT for x, y, _ in quarters[:-1])
-
-
-@lru_cache(maxsize=4)
-def _window(width: int, height: int) -> NDArray[np.float32]:
-    return np.asarray(cv2.createHanningWindow((width, height), cv2.CV_32F), np.float32)
 
 
 def _small(view: NDArray[np.uint8], means: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
