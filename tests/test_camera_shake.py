@@ -239,3 +239,23 @@ def test_nothing_and_stripes_tell_no_shift(view: Picture) -> None:
     # along stripes every shift fits, so none is known
     grey = view.astype(np.uint8)
     assert whole_shift(grey, np.roll(grey, 2, axis=1), (2.0, 0.0), MIN_SHIFT)[2] == 0
+
+
+@pytest.mark.parametrize(
+    ("size", "measures"),
+    [
+        ((15, 40), False),
+        ((16, 16), True),
+        ((16, 1600), False),
+        ((17, 400), False),
+        ((40, 400), True),
+    ],
+)
+def test_pictures_that_are_too_narrow_are_not_measured(
+    size: tuple[int, int], measures: bool
+) -> None:
+    rng = np.random.default_rng(0)
+    meter = ShakeMeter()
+    for number in (13, 14):
+        shift = meter.push(number, rng.integers(0, 256, size, np.uint8))
+    assert (shift is not None) == measures

@@ -69,9 +69,11 @@ class ShakeMeter:
             the picture did not move as a whole by MIN_SHIFT (dx and dy are the last that was
             found then, or 0). None where nothing was measured.
         """
-        if not compares(number) or min(view.shape) < SMALLEST:
+        if not compares(number):
             return None
         before, small = self._before, _small(view, means)
+        if min(small.shape) < SMALLEST:  # also of a picture ten times as wide as high
+            return None
         self._before = (number, small)
         measured = ends_pair(number) and before is not None and before[0] == number - 1
         return _shift(before[1], small) if measured and before is not None else None
