@@ -3,8 +3,10 @@
 import io
 import itertools
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fishrt.cli.interrupts import REPEAT_S
+from fishrt.cli.interrupts import REPEAT_S, repeats_taken_for_one
 from fishrt.config import Config, override_config
 from fishrt.errors import SourceError
 from fishrt.footage.policy import Damaged, Keyframes
@@ -141,16 +143,21 @@ def test_a_pipe_among_the_pictures_is_a_damaged_one(folder: Path, tmp_path: Path
 
 TWICE = """
 import os, signal, sys, time
-from fishrt.cli.interrupts import take_repeats_for_one
-take_repeats_for_one()
-for pause in map(float, sys.argv[1:]):
+from fishrt.cli.interrupts import repeats_taken_for_one
+
+def press():
     try:
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.01)
         print("went on")
     except KeyboardInterrupt:
         print("interrupted")
-    time.sleep(pause)
+
+with repeats_taken_for_one():
+    for pause in map(float, sys.argv[1:]):
+        press()
+        time.sleep(pause)
+press()
 """
 
 
@@ -160,7 +167,24 @@ def test_ctrl_c_pressed_twice_is_pressed_once() -> None:
     said = subprocess.run(
         [sys.executable, "-c", TWICE, *pauses], capture_output=True, text=True, check=True
     )
-    assert said.stdout.split("\n")[:4] == ["interrupted", "went on", "went on", "interrupted"]
+    # behind the block, too, while Python itself ends
+    expected = ["interrupted", "went on", "went on", "interrupted", "went on"]
+    assert said.stdout.split("\n")[:5] == expected
+
+
+def test_behind_a_command_ctrl_c_is_what_it_was() -> None:
+    if threading.current_thread() is not threading.main_thread():
+        pytest.skip("signals are for the main thread")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with repeats_taken_for_one():
+            assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # as under nohup, or in the background
+        with repeats_taken_for_one():
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 RULE = LabelRule(horizon=45, depth=0.2, threshold=0.001)

@@ -15,7 +15,7 @@ from fishrt.cli.doctor import doctor
 from fishrt.cli.evaluate import evaluate
 from fishrt.cli.export import export
 from fishrt.cli.import_checkpoint import import_checkpoint
-from fishrt.cli.interrupts import take_repeats_for_one
+from fishrt.cli.interrupts import repeats_taken_for_one
 from fishrt.cli.live import live
 from fishrt.cli.optional_value import optional_value
 from fishrt.cli.parity import parity
@@ -68,7 +68,11 @@ def main() -> None:
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     # a camera that hangs would block a read for 10 s; OpenCV takes no time-out for them elsewhere
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")
-    take_repeats_for_one()
+    with repeats_taken_for_one():
+        _run()
+
+
+def _run() -> None:
     try:
         app()
     except FishrtError as error:
