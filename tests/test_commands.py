@@ -87,9 +87,9 @@ def test_from_recording_to_live(tank, tmp_path, here):
         *SMALL, "--set", "model.filters=[3, 4]", "--set", "train.epochs=1",
         "--set", "train.clips_per_epoch=32", "--set", "train.batch_size=16",
     ]  # fmt: skip
-    trained = fishrt("train", tank, "--test", tank, "-o", tmp_path / "run", *settings)
-    assert trained.returncode == 0, trained.stderr
-    assert "motion, gradient boosting" in trained.stderr
+    trained = here("train", tank, "--test", tank, "-o", tmp_path / "run", *settings)
+    assert trained.code == 0, trained.err
+    assert "motion, gradient boosting" in trained.err
     still = tmp_path / "still"  # by its label rule nothing in it is a burst
     rule = ("--set", "label.threshold=0.9")
     assert here("simulate", "-o", still, "--minutes", "0.2", *SMALL, *rule).code == 0
