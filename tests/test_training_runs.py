@@ -103,7 +103,7 @@ def assert_same_run(one, two):
         np.testing.assert_array_equal(a, b)
 
 
-MODES = {"window": (), "stream": STREAM, "fused": (*STREAM, "model.motion_units=3")}
+MODES = {"window": (), "fused stream": (*STREAM, "model.motion_units=3")}
 
 
 @pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
