@@ -44,9 +44,23 @@ MOTION_ENERGY_FILE = "motion_energy.npy"
 BURST_LABEL_FILE = "burst_label.npy"
 LABEL_ENERGY_FILE = "label_energy.npy"
 REPEATED_FILE = "repeated.npy"
-# All that prepare and simulate write beside arrays; what else lies in the folder is the user's.
+# All that prepare and simulate write; what else lies in the folder is the user's.
 WRITTEN = frozenset(
-    (METADATA_FILE, "background.png", "examples", "report.html", "report.png", "truth")
+    (
+        METADATA_FILE,
+        MOTION_ENERGY_FILE,
+        BURST_LABEL_FILE,
+        LABEL_ENERGY_FILE,
+        REPEATED_FILE,
+        "frames.npy",
+        "brightness.npy",
+        "shift.npy",
+        "truth",
+        "background.png",
+        "examples",
+        "report.png",
+        "report.html",
+    )
 )
 FORMAT = FolderFormat(
     name="recording",

@@ -370,7 +370,7 @@ def write_recording(
         with locked(scratch):
             _prepare_scratch(scratch, request, unfinished)
             yield from _writing(scratch, layout, request)
-            replace_folder(scratch, place, _written(place))
+            replace_folder(scratch, place, WRITTEN)
             # last, so that a kill before the renaming leaves something to go on with
             for name in (PROGRESS_FILE, LOCK_FILE):
                 (place / name).unlink(missing_ok=True)
@@ -392,12 +392,6 @@ def _writing(
             writer.close()
         if not (scratch / PROGRESS_FILE).exists():
             shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _written(folder: Path) -> set[str]:
-    """Names of what earlier commands wrote into a recording, and the next one replaces."""
-    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    return {name for name in names if name in WRITTEN or Path(name).suffix == ".npy"}
 
 
 def _prepare_scratch(scratch: Path, request: Mapping[str, Any], unfinished: Unfinished) -> None:

@@ -219,7 +219,9 @@ def test_what_a_user_put_into_a_recording_outlives_it(folder: Path, tmp_path: Pa
     write_report(target, html=True)
     (target / "label_energy.npy").write_bytes(b"of the recording before")
     assert {path.name for path in target.iterdir()} >= {"background.png", "report.html", "examples"}
+    assert {path.name for path in target.iterdir()} <= WRITTEN
     (target / "notes.txt").write_text("the left lamp flickered")
+    np.save(target / "tracks.npy", np.arange(3))
     (target / "photos").mkdir()
     (target / "photos" / "tank.jpg").write_bytes(b"a photo")
     record_simulation(TankSpec(), 300, SMALL, target)
@@ -228,8 +230,9 @@ def test_what_a_user_put_into_a_recording_outlives_it(folder: Path, tmp_path: Pa
     alone = tmp_path / "alone"
     record_simulation(TankSpec(), 300, SMALL, alone)
     written = {path.name for path in alone.iterdir()}
-    assert {path.name for path in target.iterdir()} == written | {"notes.txt", "photos"}
-    assert all(name in WRITTEN or name.endswith(".npy") for name in written)
+    theirs = {"notes.txt", "photos", "tracks.npy"}
+    assert {path.name for path in target.iterdir()} == written | theirs
+    assert written < WRITTEN
     prepare_recording(PrepareRequest((str(folder),), SMALL), target, existing=Existing.REPLACE)
     assert not (target / "truth").exists()
     assert (target / "notes.txt").exists()
