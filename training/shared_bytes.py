@@ -5,7 +5,6 @@ import multiprocessing
 import os
 from collections.abc import Callable
 from ctypes import c_uint8
-from multiprocessing.reduction import DupFd
 from typing import Any
 
 import numpy as np
@@ -38,6 +37,8 @@ class SharedBytes:
 
     def __reduce__(self) -> tuple[Callable[..., "SharedBytes"], tuple[Any, int]]:
         """To hand it over to a process that is being started."""
+        from multiprocessing.reduction import DupFd  # Windows has none
+
         return _taken_over, (DupFd(self._file), len(self._memory))
 
     def array(self) -> NDArray[np.uint8]:
