@@ -75,8 +75,9 @@ def shared_bytes(size: int) -> SharedBytes | SharedBytesInFile:
     Raises:
         OSError: If there is none to be had.
     """
-    if not hasattr(os, "memfd_create"):
+    try:
+        file = os.memfd_create("fishrt")
+    except (AttributeError, OSError):  # not Linux, or a sandbox that knows no such call
         return SharedBytesInFile(size)
-    file = os.memfd_create("fishrt")
     os.ftruncate(file, size)
     return SharedBytes(file, size)
