@@ -7,6 +7,8 @@ is wrong and what to do; the command line prints it and exits with the class's c
 import enum
 import errno
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 class ExitCode(enum.IntEnum):
     """Exit codes of every `fishrt` command (documented in docs/exit-codes.md)."""
@@ -113,3 +115,8 @@ def output_error(path: object, error: OSError) -> OutputError:
     }
     reason = reasons.get(error.errno or 0, error.strerror or str(error))
     return OutputError(f"cannot write {path}: {reason}.")
+
+
+def is_disk_full(error: OutputError) -> bool:
+    """Whether something could not be written because there was no room."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in DISK_FULL

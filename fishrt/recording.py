@@ -36,7 +36,7 @@ from fishrt.folder_format import FolderFormat, read_metadata
 from fishrt.footage.finding import Finding
 from fishrt.motion import labelled_range
 from fishrt.storage import PARTIAL_SUFFIX
-from fishrt.stored_background import stored_background
+from fishrt.stored_background import BACKGROUND_FILE, stored_background
 
 FORMAT_VERSION = 2
 METADATA_FILE = "recording.yaml"
@@ -44,6 +44,7 @@ MOTION_ENERGY_FILE = "motion_energy.npy"
 BURST_LABEL_FILE = "burst_label.npy"
 LABEL_ENERGY_FILE = "label_energy.npy"
 REPEATED_FILE = "repeated.npy"
+FRAMES_FILE = "frames.npy"
 # All that prepare and simulate write; what else lies in the folder is the user's.
 WRITTEN = frozenset(
     (
@@ -52,11 +53,11 @@ WRITTEN = frozenset(
         BURST_LABEL_FILE,
         LABEL_ENERGY_FILE,
         REPEATED_FILE,
-        "frames.npy",
+        FRAMES_FILE,
         "brightness.npy",
         "shift.npy",
         "truth",
-        "background.png",
+        BACKGROUND_FILE,
         "examples",
         "report.png",
         "report.html",
@@ -274,7 +275,7 @@ def load_recording(folder: Path) -> Recording:
             "run the command that began it once more, it goes on where it stopped."
         )
     metadata = read_metadata(folder, FORMAT, RecordingMetadata)
-    frames = _load_array(folder / "frames.npy", np.uint8, memory_map=True)
+    frames = _load_array(folder / FRAMES_FILE, np.uint8, memory_map=True)
     energy = _load_array(folder / MOTION_ENERGY_FILE, np.float64)
     labels = _load_array(folder / BURST_LABEL_FILE, np.uint8)
     _check_lengths(folder, metadata, frames, energy, labels)

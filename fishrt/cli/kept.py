@@ -1,11 +1,10 @@
 """What is said when Ctrl-C, or a full disk, ends a command that goes on where it was."""
 
 import contextlib
-import errno
 from collections.abc import Iterator
 from pathlib import Path
 
-from fishrt.errors import OutputError
+from fishrt.errors import OutputError, is_disk_full
 
 
 @contextlib.contextmanager
@@ -27,8 +26,7 @@ def telling_what_is_kept(output: Path, *, restart: bool) -> Iterator[None]:
             raise
         raise KeyboardInterrupt(f"interrupted; {kept}") from error
     except OutputError as error:
-        full = getattr(error.__cause__, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
-        if not full or not (kept := _kept(output, restart=restart)):
+        if not is_disk_full(error) or not (kept := _kept(output, restart=restart)):
             raise
         raise OutputError(
             f"cannot write {output}: the disk is full; free some space, then: {kept}"

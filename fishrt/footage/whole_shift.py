@@ -2,6 +2,7 @@
 
 import math
 from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -68,29 +69,43 @@ def whole_shift(
     dx, dy = about
     one, other = _smooth(before), _smooth(now)
     # a look first: pictures at rest mostly end here
-    if math.hypot(dx, dy) < least / 2 or _least_explained(one, other, dx, dy) < WORTH_A_TRY:
+    if math.hypot(dx, dy) < least / 2:
+        return dx, dy, 0.0
+    moved = _moved(one, dx, dy)
+    if moved is None or _least_explained(one, other, moved) < WORTH_A_TRY:
         return dx, dy, 0.0
     refined = _refined(one, other, dx, dy)
     if refined is None:
         return dx, dy, 0.0
     dx, dy = refined
-    explained = _least_explained(one, other, dx, dy)
-    if math.hypot(dx, dy) < least or explained < MIN_EXPLAINED:
+    moved = _moved(one, dx, dy)
+    if moved is None or math.hypot(dx, dy) < least:
         return dx, dy, 0.0
-    if _left_over(one, other, dx, dy) > MAX_LEFT:
+    explained = _least_explained(one, other, moved)
+    if explained < MIN_EXPLAINED or _left_over(one, other, moved) > MAX_LEFT:
         return dx, dy, 0.0
     return dx, dy, explained
+
+
+class _Moved(NamedTuple):
+    """The earlier picture, moved.
+
+    Attributes:
+        picture: float32 `(H, W)`.
+        inner: The part of it that is seen before and after.
+    """
+
+    picture: Grey
+    inner: tuple[slice, slice]
 
 
 def _refined(before: Grey, now: Grey, dx: float, dy: float) -> tuple[float, float] | None:
     """The shift after some Gauss-Newton steps; None if it leads out of the picture."""
     for _ in range(STEPS):
-        inner = _inner(now.shape, dx, dy)
-        if inner is None:
-            return None
         moved = _moved(before, dx, dy)
-        right, down = (slope[inner] for slope in _slopes(moved))
-        left = (now - moved)[inner]
+        if moved is None:
+            return None
+        right, down, left = _slopes_and_rest(now, moved)
         # by the edges, as a blank ground fits at any shift; 1.48 medians are a standard deviation
         slope = right * right + down * down
         edges = np.abs(left[slope >= slope.mean()])
@@ -111,42 +126,39 @@ def _refined(before: Grey, now: Grey, dx: float, dy: float) -> tuple[float, floa
     return dx, dy
 
 
-def _least_explained(before: Grey, now: Grey, dx: float, dy: float) -> float:
+def _least_explained(before: Grey, now: Grey, moved: _Moved) -> float:
     """The share of the change that the shift takes away, in the quarter of the least."""
-    inner = _inner(now.shape, dx, dy)
-    if inner is None:
-        return 0.0
-    return float(_explained(before, now, _moved(before, dx, dy), inner, 2, 2).min())
+    return float(_explained(before, now, moved, 2, 2).min())
 
 
-def _left_over(before: Grey, now: Grey, dx: float, dy: float) -> float:
+def _left_over(before: Grey, now: Grey, moved: _Moved) -> float:
     """How far the tiles that went along would still have to go, in pixels, as their median.
 
     One step of Lucas and Kanade in every tile. FLAT keeps tiles without structure where they are.
     """
-    inner = _inner(now.shape, dx, dy)
-    if inner is None:
-        return math.inf
-    moved = _moved(before, dx, dy)
-    right, down = (slope[inner] for slope in _slopes(moved))
-    left = (now - moved)[inner]
+    right, down, left = _slopes_and_rest(now, moved)
     rows, columns = (max(size // TILE, 2) for size in left.shape)
     products = (right * right, right * down, down * down, right * left, down * left)
     xx, xy, yy, x, y = (_tile_means(one, rows, columns) for one in products)
     xx, yy = xx + FLAT, yy + FLAT
     determinant = xx * yy - xy * xy
     further = np.hypot((yy * x - xy * y) / determinant, (xx * y - xy * x) / determinant)
-    went_along = _explained(before, now, moved, inner, rows, columns) > WENT_ALONG
+    went_along = _explained(before, now, moved, rows, columns) > WENT_ALONG
     return float(np.median(further[went_along])) if went_along.any() else math.inf
 
 
-def _explained(
-    before: Grey, now: Grey, moved: Grey, inner: tuple[slice, slice], rows: int, columns: int
-) -> Grey:
+def _slopes_and_rest(now: Grey, moved: _Moved) -> tuple[Grey, Grey, Grey]:
+    """Of the part that is seen twice: slopes to the right and down, and what is left to explain."""
+    right, down = _slopes(moved.picture)
+    return right[moved.inner], down[moved.inner], (now - moved.picture)[moved.inner]
+
+
+def _explained(before: Grey, now: Grey, moved: _Moved, rows: int, columns: int) -> Grey:
     """The share of the squared change, cut at LOUD, that is gone: `(rows, columns)`."""
+    inner = moved.inner
     change, left = (
         _tile_means(np.minimum(np.square(now[inner] - one[inner]), LOUD**2), rows, columns)
-        for one in (before, moved)
+        for one in (before, moved.picture)
     )
     return np.asarray(1 - left / np.maximum(change, 1e-6), np.float32)
 
@@ -161,11 +173,17 @@ def _smooth(picture: NDArray[np.uint8]) -> Grey:
     return np.asarray(cv2.GaussianBlur(picture.astype(np.float32), (3, 3), 0), np.float32)
 
 
-def _moved(picture: Grey, dx: float, dy: float) -> Grey:
+def _moved(picture: Grey, dx: float, dy: float) -> _Moved | None:
+    """A picture moved by so many pixels; None where less than half each way is seen twice."""
     height, width = picture.shape
+    reach = math.hypot(dx, dy)
+    if not 4 * (reach + 2) <= min(height, width):
+        return None
+    border = math.ceil(reach) + 1
+    inner = slice(border, height - border), slice(border, width - border)
     matrix = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
     moved = cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(moved, np.float32)
+    return _Moved(np.asarray(moved, np.float32), inner)
 
 
 def _slopes(picture: Grey) -> tuple[Grey, Grey]:
@@ -175,16 +193,6 @@ def _slopes(picture: Grey) -> tuple[Grey, Grey]:
         for x in (1, 0)
     )
     return right, down
-
-
-def _inner(shape: tuple[int, ...], dx: float, dy: float) -> tuple[slice, slice] | None:
-    """The part that is seen before and after; None where that is less than half each way."""
-    height, width = shape
-    reach = math.hypot(dx, dy)
-    if not 4 * (reach + 2) <= min(height, width):
-        return None
-    border = math.ceil(reach) + 1
-    return slice(border, height - border), slice(border, width - border)
 
 
 @lru_cache(maxsize=4)

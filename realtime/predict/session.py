@@ -26,7 +26,6 @@ from realtime.predict.work import (
     SOURCE_FAILURES,
     SourceAwayError,
     checked_fingerprint,
-    fingerprint,
     forecast_source,
 )
 from realtime.replay import fitting_recording, is_recording
@@ -140,16 +139,11 @@ def _state_now(job: Job, away: Mapping[Job, SourceAwayError]) -> PartState:
     return replace(state, status=Status.FAILED, error=str(error), exit_code=code)
 
 
-def _is_whole(job: Job) -> bool:
-    state = read_state(job.part)
-    return state.status is Status.WHOLE and state.fingerprint == fingerprint(job.source)
-
-
 def _forecast_all(
     jobs: Sequence[Job], plan: Plan, bundle: Bundle, ray: str | None, progress: Progress
 ) -> tuple[bool, Mapping[Job, SourceAwayError]]:
     """Forecasts what is not whole; returns whether it was asked to stop, and what is away."""
-    todo, away = _there([job for job in jobs if not _is_whole(job)])
+    todo, away = _to_do(jobs)
     done = sum(read_state(job.part).rows for job in jobs if job not in todo)
     total = _expected(todo, plan, bundle)
     total = None if total is None else total + done
@@ -176,17 +170,20 @@ def _forecast_all(
         return request.received, away
 
 
-def _there(jobs: Sequence[Job]) -> tuple[list[Job], dict[Job, SourceAwayError]]:
-    """The sources that can be read now, and what is to be said of those that are away."""
-    there: list[Job] = []
+def _to_do(jobs: Sequence[Job]) -> tuple[list[Job], dict[Job, SourceAwayError]]:
+    """The sources that are not whole, and what is to be said of those that are away."""
+    todo: list[Job] = []
     away: dict[Job, SourceAwayError] = {}
     for job in jobs:
         try:
-            checked_fingerprint(job.source, job.part)
-            there.append(job)
+            now = checked_fingerprint(job.source, job.part)
         except SourceAwayError as error:
             away[job] = error
-    return there, away
+            continue
+        state = read_state(job.part)
+        if state.status is not Status.WHOLE or state.fingerprint != now:
+            todo.append(job)
+    return todo, away
 
 
 def _expected(jobs: Sequence[Job], plan: Plan, bundle: Bundle) -> int | None:

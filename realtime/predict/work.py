@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fishrt.bundle import Bundle
 from fishrt.errors import ConfigError, RecordingError, SourceError
-from fishrt.recording import METADATA_FILE
+from fishrt.recording import FRAMES_FILE, METADATA_FILE
 from fishrt.video.factory import path_of
 from fishrt.video.numbered_names import IMAGE_SUFFIXES
 from realtime.lanes import Forecaster
@@ -138,7 +138,7 @@ def fingerprint(text: str) -> str | None:
         return text
     try:
         if is_recording(text):
-            return _stamp([path / METADATA_FILE, path / "frames.npy"])
+            return _stamp([path / METADATA_FILE, path / FRAMES_FILE])
         if path.is_dir():
             files = sorted(each for each in path.iterdir() if each.suffix.lower() in IMAGE_SUFFIXES)
             return _stamp(files) if files else None

@@ -1,13 +1,10 @@
 """Logs behind a queue that outlive a full disk: they wait, try again and write on."""
 
-import errno
-
-from fishrt.errors import OutputError
+from fishrt.errors import OutputError, is_disk_full
 from realtime.event import Event, EventKind
 from realtime.sinks.queued import Item, QueuedSink
 
 RETRY_S = 30.0
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class PatientLogSink(QueuedSink[Item]):
@@ -74,8 +71,3 @@ class LogSink(PatientLogSink[Item]):
     def event(self, event: Event) -> None:
         """Events are not for this log; see `PatientLogSink`."""
         del event
-
-
-def is_disk_full(error: OutputError) -> bool:
-    """Whether a log could not be written because there was no room."""
-    return isinstance(error.__cause__, OSError) and error.__cause__.errno in FULL
