@@ -26,7 +26,7 @@ demo: $(VENV)/.demo
 	$(BIN)/fishrt live --camera demo --frames $(DEMO_FRAMES) --output demo-output/forecasts.jsonl --overwrite
 
 test: $(VENV)/.dev lint
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -42,14 +42,14 @@ def tank(tmp_path_factory):
     return folder
 
 
-def test_help_and_version():
+def test_help_and_version(here):
     assert fishrt("--version").stdout.strip() == f"fishrt {__version__}"
     for flag in ("-h", "--help"):
-        listed = fishrt(flag).stdout
+        listed = here(flag).out
         commands = "prepare simulate train evaluate export parity live predict bench doctor"
         for command in commands.split():
             assert command in listed
-            assert "Usage" in fishrt(command, flag).stdout
+            assert "Usage" in here(command, flag).out
 
 
 def test_simulate_writes_the_tank_and_its_true_state(tank):

@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import functools
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import time
 
 import numpy as np
 import pytest
+from command_line import RUN
 from free_port import free_port
 
 pytest.importorskip("keras", reason="the train extra is not installed")
@@ -106,17 +108,29 @@ def assert_same_run(one, two):
 MODES = {"window": (), "fused stream": (*STREAM, "model.motion_units=3")}
 
 
-@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
-def test_a_resumed_training_ends_with_the_same_weights(mode, recording, tmp_path):
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    fit(recording, config(*mode), whole, QUIET)
+@pytest.fixture(scope="module")
+def whole_run(recording, tmp_path_factory):
+    """Gives the run of all epochs at once in a mode, made when it is first asked for."""
+
+    @functools.cache
+    def run(mode):
+        folder = tmp_path_factory.mktemp("whole") / "run"
+        fit(recording, config(*MODES[mode]), folder, QUIET)
+        return folder
+
+    return run
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_resumed_training_ends_with_the_same_weights(mode, recording, whole_run, tmp_path):
+    whole, parts = whole_run(mode), tmp_path / "parts"
 
     def stop(line):
         if line.startswith("epoch 2/3"):
             raise KeyboardInterrupt
 
-    assert fit(recording, config(*mode), parts, FitOptions(report=stop)).interrupted
-    result = fit(recording, config(*mode), parts, RESUMED)
+    assert fit(recording, config(*MODES[mode]), parts, FitOptions(report=stop)).interrupted
+    result = fit(recording, config(*MODES[mode]), parts, RESUMED)
     assert (result.epochs, result.interrupted) == (3, False)
     assert_same_run(whole, parts)
     with np.load(whole / "checkpoint.npz") as a, np.load(parts / "checkpoint.npz") as b:
@@ -124,28 +138,40 @@ def test_a_resumed_training_ends_with_the_same_weights(mode, recording, tmp_path
             np.testing.assert_array_equal(a[name], b[name])
 
 
-@pytest.mark.slow
-def test_kill_9_and_resume_on_the_command_line(recording, tmp_path):
-    def command(folder, *more):
-        sets = [part for change in (*SMALL, "train.epochs=6") for part in ("--set", change)]
-        return [
-            *(sys.executable, "-m", "fishrt.cli", "train", str(recording.folder)),
-            *("-o", str(folder), *sets, *more),
-        ]
+WAITS_IN_EPOCH_2 = """
+import time
+from fishrt.cli import main
+from training.watcher import Watcher
+begin = Watcher.on_epoch_begin
+def wait(self, epoch, logs=None):
+    if epoch == 1:
+        time.sleep(600)
+    begin(self, epoch, logs)
+Watcher.on_epoch_begin = wait
+main()
+"""
 
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    fit(recording, config("train.epochs=6"), whole, QUIET)
-    process = subprocess.Popen(command(parts), stderr=subprocess.DEVNULL)
+
+@pytest.mark.slow
+def test_kill_9_and_resume_on_the_command_line(recording, whole_run, tmp_path):
+    parts = tmp_path / "parts"
+    sets = [part for change in SMALL for part in ("--set", change)]
+    arguments = ["train", str(recording.folder), "-o", str(parts), *sets]
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITS_IN_EPOCH_2, *arguments], stderr=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 120
     while not (parts / "checkpoint.npz").exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert len(history(parts)) < 6  # it was killed before its end
-    done = subprocess.run(command(parts, "--resume"), capture_output=True, text=True, check=False)
+    assert len(history(parts)) == 1
+    done = subprocess.run(
+        [*RUN, *arguments, "--resume"], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
-    assert_same_run(whole, parts)
+    assert_same_run(whole_run("window"), parts)
 
 
 def test_more_epochs_can_be_asked_for_on_resuming(recording, copied):

@@ -16,7 +16,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 HARD_SIGMOID_ALPHA = 0.2
 HARD_SIGMOID_BETA = 0.5
@@ -88,16 +90,16 @@ def scaled_update(gates: list[Tensor], cell: Tensor | None) -> CellState:
     return ops.relu6(output) * ops.tanh(new_cell) * (1 / 6), new_cell
 
 
-def hard_sigmoid_scale(filters: int) -> Tensor:
+def hard_sigmoid_scale(filters: int) -> NDArray[np.float32]:
     """What the kernels' last axis is multiplied with, float32 `(4 * filters,)`."""
     gate = 6 * HARD_SIGMOID_ALPHA
-    return ops.repeat(ops.array([gate, gate, 1.0, gate]), filters)
+    return np.repeat(np.array([gate, gate, 1.0, gate], np.float32), filters)
 
 
-def hard_sigmoid_shift(filters: int) -> Tensor:
+def hard_sigmoid_shift(filters: int) -> NDArray[np.float32]:
     """What is added to the gates then, float32 `(4 * filters,)`."""
     gate = 6 * HARD_SIGMOID_BETA
-    return ops.repeat(ops.array([gate, gate, 0.0, gate]), filters)
+    return np.repeat(np.array([gate, gate, 0.0, gate], np.float32), filters)
 
 
 @keras.saving.register_keras_serializable(package="fishrt")
