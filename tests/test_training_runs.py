@@ -13,7 +13,7 @@ import time
 
 import numpy as np
 import pytest
-from command_line import RUN
+from command_line import MAIN, RUN
 from free_port import free_port
 
 pytest.importorskip("keras", reason="the train extra is not installed")
@@ -115,13 +115,13 @@ def whole_run(recording, tmp_path_factory):
     @functools.cache
     def run(mode):
         folder = tmp_path_factory.mktemp("whole") / "run"
-        fit(recording, config(*MODES[mode]), folder, QUIET)
+        fit(recording, config(*mode), folder, QUIET)
         return folder
 
     return run
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
 def test_a_resumed_training_ends_with_the_same_weights(mode, recording, whole_run, tmp_path):
     whole, parts = whole_run(mode), tmp_path / "parts"
 
@@ -129,8 +129,8 @@ def test_a_resumed_training_ends_with_the_same_weights(mode, recording, whole_ru
         if line.startswith("epoch 2/3"):
             raise KeyboardInterrupt
 
-    assert fit(recording, config(*MODES[mode]), parts, FitOptions(report=stop)).interrupted
-    result = fit(recording, config(*MODES[mode]), parts, RESUMED)
+    assert fit(recording, config(*mode), parts, FitOptions(report=stop)).interrupted
+    result = fit(recording, config(*mode), parts, RESUMED)
     assert (result.epochs, result.interrupted) == (3, False)
     assert_same_run(whole, parts)
     with np.load(whole / "checkpoint.npz") as a, np.load(parts / "checkpoint.npz") as b:
@@ -138,9 +138,8 @@ def test_a_resumed_training_ends_with_the_same_weights(mode, recording, whole_ru
             np.testing.assert_array_equal(a[name], b[name])
 
 
-WAITS_IN_EPOCH_2 = """
+WAITS_IN_EPOCH_2 = f"""
 import time
-from fishrt.cli import main
 from training.watcher import Watcher
 begin = Watcher.on_epoch_begin
 def wait(self, epoch, logs=None):
@@ -148,15 +147,19 @@ def wait(self, epoch, logs=None):
         time.sleep(600)
     begin(self, epoch, logs)
 Watcher.on_epoch_begin = wait
-main()
+{MAIN}
 """
+
+
+def command_line(recording, folder, changes, *more):
+    sets = [part for change in (*SMALL, *changes) for part in ("--set", change)]
+    return ["train", str(recording.folder), "-o", str(folder), *sets, *more]
 
 
 @pytest.mark.slow
 def test_kill_9_and_resume_on_the_command_line(recording, whole_run, tmp_path):
     parts = tmp_path / "parts"
-    sets = [part for change in SMALL for part in ("--set", change)]
-    arguments = ["train", str(recording.folder), "-o", str(parts), *sets]
+    arguments = command_line(recording, parts, MODES["window"])
     process = subprocess.Popen(
         [sys.executable, "-c", WAITS_IN_EPOCH_2, *arguments], stderr=subprocess.DEVNULL
     )
@@ -171,7 +174,7 @@ def test_kill_9_and_resume_on_the_command_line(recording, whole_run, tmp_path):
         [*RUN, *arguments, "--resume"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert_same_run(whole_run("window"), parts)
+    assert_same_run(whole_run(MODES["window"]), parts)
 
 
 def test_more_epochs_can_be_asked_for_on_resuming(recording, copied):
@@ -369,11 +372,6 @@ main()
 SPREAD = ("model.dropout=0", "train.epochs=2", "train.flips=none")
 
 
-def command_line(recording, folder, *more):
-    sets = [part for change in (*SMALL, *SPREAD) for part in ("--set", change)]
-    return ["train", str(recording.folder), "-o", str(folder), *sets, *more]
-
-
 @pytest.fixture(scope="module")
 def alone(recording, tmp_path_factory):
     """The run of one device."""
@@ -405,7 +403,11 @@ def test_two_devices_train_to_the_weights_of_one(recording, alone, tmp_path):
     script = tmp_path / "two.py"
     script.write_text(TWO_DEVICES)
     two = tmp_path / "two"
-    both = [sys.executable, str(script), *command_line(recording, two, "--strategy", "mirrored")]
+    both = [
+        sys.executable,
+        str(script),
+        *command_line(recording, two, SPREAD, "--strategy", "mirrored"),
+    ]
     done = subprocess.run(both, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "2 copies of the network in step" in done.stderr
@@ -417,8 +419,8 @@ def test_two_processes_train_together_and_one_writes(recording, alone, tmp_path)
     addresses = [f"localhost:{free_port()}" for _ in range(2)]
     folder = tmp_path / "run"
     command = [
-        *(sys.executable, "-m", "fishrt.cli"),
-        *command_line(recording, folder, "--strategy", "multi-worker"),
+        *RUN,
+        *command_line(recording, folder, SPREAD, "--strategy", "multi-worker"),
     ]
     workers = []
     for index in range(2):
